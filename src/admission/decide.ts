@@ -1,0 +1,177 @@
+import { isObject, type JsonObject } from '../json/json-object.ts';
+import type { ImageReference } from '../image/reference.ts';
+import type { Pinner, PinResults, Recording } from '../pins/pinner.ts';
+import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
+import { ANONYMOUS } from '../registry/identity.ts';
+import type { Resolver } from '../resolver/resolver.ts';
+import { changedImages } from './changed-images.ts';
+import { annotationsOf } from './images-annotation.ts';
+import type { Decision, Mode } from './outcome.ts';
+import { planImages, type PlannedImage } from './plan.ts';
+import { InvalidPodError } from './pod-images.ts';
+import type { PolicyRules } from './policy.ts';
+import { type AdmissionRequest } from './review.ts';
+import { verdictOf, type ImageResult, type VerdictOptions } from './verdict.ts';
+
+export interface DeciderOptions extends VerdictOptions {
+  readonly rules: PolicyRules;
+  readonly pinner: Pick<Pinner, 'pin'>;
+  readonly resolver: Pick<Resolver, 'follow'>;
+}
+
+type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
+
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+const RECORDING: Readonly<Record<Mode, Recording>> = {
+  enabled: 'everything',
+  allow: 'what_resolved',
+  audit: 'nothing',
+};
+const NOTHING: Omit<Decision, 'outcome'> = { patch: [], warnings: [], images: [], optOutsRefused: 0 };
+
+/** Decides about Pods; knows nothing of HTTP. */
+export class Decider {
+  readonly #options: DeciderOptions;
+
+  constructor(options: DeciderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What to answer to one admission request. Never rejects; `signal` ends the waiting, and what has no digest by
+   * then counts as failed.
+   */
+  async decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> {
+    try {
+      return await this.#decide(request, mode, signal);
+    } catch (error) {
+      return decisionOnError(error, mode);
+    }
+  }
+
+  async #decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> {
+    if (!isOurs(request)) return { ...NOTHING, outcome: 'ignored' };
+    const pod = request.object;
+    if (pod === undefined) throw new InvalidPodError('the request has no object');
+    const owner = ownerOf(metadataOf(pod), request.namespace);
+    const ownerName = owner.type === 'none' ? undefined : `${owner.owner.kind}/${owner.owner.name}`;
+    if (owner.type === 'node' || annotationsOf(pod).has(MIRROR_ANNOTATION)) {
+      return { ...NOTHING, outcome: 'mirror_pod', owner: ownerName };
+    }
+    const changed = changedImages(request, pod);
+    const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
+    const results = await this.#carryOut(plan.images, owner, request, mode, signal);
+    const verdict = verdictOf({ request, pod, mode, results }, this.#options);
+    const warnings = [...verdict.warnings, ...plan.warnings];
+    return { ...verdict, warnings, owner: ownerName, optOutsRefused: plan.optOutsRefused };
+  }
+
+  async #carryOut(
+    images: readonly PlannedImage[],
+    owner: PodOwner,
+    request: AdmissionRequest,
+    mode: Mode,
+    signal: AbortSignal,
+  ): Promise<ImageResult[]> {
+    const wanted = images.filter((image): image is Wanted => image.do === 'sticky' || image.do === 'follow');
+    // Ephemeral containers are nobody's replica: each is resolved for itself.
+    const alone = wanted.filter(({ image }) => image.type === 'ephemeral');
+    const shared = wanted.filter(({ image }) => image.type !== 'ephemeral');
+    const recording = request.dryRun ? 'nothing' : RECORDING[mode];
+    const [sharedResults, aloneResults] = await Promise.all([
+      this.#digestsOf(shared, owner, recording, signal),
+      this.#digestsOf(alone, { type: 'none' }, recording, signal),
+    ]);
+    return images.map((planned) =>
+      imageResult(planned, planned.image.type === 'ephemeral' ? aloneResults : sharedResults),
+    );
+  }
+
+  async #digestsOf(
+    wanted: readonly Wanted[],
+    owner: PodOwner,
+    recording: Recording,
+    signal: AbortSignal,
+  ): Promise<PinResults> {
+    const sticky = distinct(wanted, 'sticky');
+    const follow = distinct(wanted, 'follow');
+    const [pinned, followed] = await Promise.all([
+      sticky.size === 0
+        ? new Map()
+        : this.#options.pinner.pin({ owner, references: sticky, identity: ANONYMOUS, recording, signal }),
+      this.#follow(follow, owner, signal),
+    ]);
+    // One reference may be sticky in one container and followed in another.
+    return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);
+  }
+
+  async #follow(
+    references: ReadonlyMap<string, ImageReference>,
+    owner: PodOwner,
+    signal: AbortSignal,
+  ): Promise<PinResults> {
+    const asking = [...references].map(async ([name, reference]) => {
+      const request = { reference, identity: ANONYMOUS, revision: ownerKey(owner), signal };
+      const result = await this.#options.resolver.follow(request).catch((error: unknown) => ({ error }));
+      return [name, result] as const;
+    });
+    return new Map(await Promise.all(asking));
+  }
+}
+
+/** Pods, when they are made or changed, and their ephemeral containers: all else is none of our business. */
+function isOurs({ resource, subResource, operation }: AdmissionRequest): boolean {
+  if (resource !== 'pods') return false;
+  if (operation === 'CREATE') return subResource === '';
+  return operation === 'UPDATE' && (subResource === '' || subResource === 'ephemeralcontainers');
+}
+
+function metadataOf(pod: JsonObject): PodMetadata {
+  const metadata = pod['metadata'];
+  if (!isObject(metadata)) return {};
+  const { labels, ownerReferences } = metadata;
+  return {
+    labels: isObject(labels) ? labels : null,
+    ownerReferences: Array.isArray(ownerReferences) ? ownerReferences : null,
+  };
+}
+
+function distinct(wanted: readonly Wanted[], policy: 'sticky' | 'follow'): Map<string, ImageReference> {
+  return new Map(
+    wanted.filter((image) => image.do === policy).map(({ name, reference }) => [name, reference]),
+  );
+}
+
+function prefixed(
+  policy: string,
+  results: PinResults,
+): [string, NonNullable<ReturnType<PinResults['get']>>][] {
+  return [...results].map(([name, result]) => [`${policy} ${name}`, result]);
+}
+
+function imageResult(planned: PlannedImage, results: PinResults): ImageResult {
+  const { image } = planned;
+  if (planned.do === 'leave') return { image, is: 'left', reason: planned.reason, detail: planned.detail };
+  if (planned.do === 'put_back') {
+    const { reference, digest } = planned;
+    return { image, is: 'pinned', reference, digest, source: 'pod', notRecorded: undefined };
+  }
+  const result = results.get(`${planned.do} ${planned.name}`) ?? { error: new Error('no answer') };
+  if ('error' in result) return { image, is: 'failed', error: result.error };
+  const { digest, source, notRecorded } = result;
+  return { image, is: 'pinned', reference: planned.reference, digest, source, notRecorded };
+}
+
+function decisionOnError(error: unknown, mode: Mode): Decision {
+  if (error instanceof InvalidPodError) {
+    const message = `samebytes: this is not a Pod: ${error.message}`;
+    if (mode === 'audit') return { ...NOTHING, outcome: 'invalid_pod', warnings: [message] };
+    return { ...NOTHING, outcome: 'invalid_pod', denial: { code: 400, message } };
+  }
+  const message = 'samebytes failed; its log says more';
+  const images = [
+    { container: '', reference: '', result: { is: 'failed', code: 'internal_error', error } },
+  ] as const;
+  if (mode !== 'enabled') return { ...NOTHING, images, outcome: 'internal_error', warnings: [message] };
+  return { ...NOTHING, images, outcome: 'internal_error', denial: { code: 500, message } };
+}

@@ -1,0 +1,67 @@
+import { PinStoreError } from '../pins/pin-store.ts';
+import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
+
+/** Why one image got no digest, in words that a Pod's author may read: a class and a next step, no more. */
+export interface Failure {
+  readonly code: RegistryErrorCode | 'deadline' | 'pin_unreadable' | 'pin_unwritable' | 'internal_error';
+  readonly what: string;
+  readonly nextStep: string;
+  /** The status of a denial: 503 where trying again may help, 403 where somebody has to change something. */
+  readonly status: 403 | 500 | 503;
+}
+
+/** Thrown by signals that end when an admission has to be answered. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+  readonly code = 'deadline';
+}
+
+const RETRY =
+  'the owner tries again by itself, after up to 17 minutes; `kubectl rollout restart` tries at once';
+
+const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, Omit<Failure, 'code'>>> = {
+  unreachable: { what: 'the registry is unreachable', nextStep: RETRY, status: 503 },
+  throttled: { what: 'the registry throttles us', nextStep: RETRY, status: 503 },
+  denied: {
+    what: 'the registry denied access (tried: anonymous)',
+    nextStep: 'check that the image exists and may be pulled without credentials',
+    status: 403,
+  },
+  not_found: { what: 'the registry has no such tag', nextStep: 'push it, or correct the image', status: 403 },
+  policy: {
+    what: "the registry's policy forbids this image",
+    nextStep: 'ask whoever runs the registry (a scan or a signature may be missing)',
+    status: 403,
+  },
+  certificate: {
+    what: "the registry's certificate is not trusted",
+    nextStep: 'the operator of samebytes can set `registries[].caFile`',
+    status: 403,
+  },
+  forbidden_address: {
+    what: 'the registry is at a private or closed address',
+    nextStep:
+      'the operator of samebytes can list it with `registries[].allowPrivateAddresses` or `allowLoopback`',
+    status: 403,
+  },
+  invalid_answer: {
+    what: 'the registry gave no valid answer',
+    nextStep: 'check that the host in the image is a registry; the log of samebytes says more',
+    status: 403,
+  },
+};
+
+const STORE_NEXT_STEP = 'the owner tries again by itself; the log of samebytes says more';
+
+/** Turns any error into its words. Nothing of the error's own message gets in: that is for the log. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RegistryError) return { code: error.code, ...REGISTRY_FAILURES[error.code] };
+  if (error instanceof PinStoreError) {
+    const what = error.code === 'pin_unreadable' ? 'its pin cannot be read' : 'its pin cannot be recorded';
+    return { code: error.code, what, nextStep: STORE_NEXT_STEP, status: 503 };
+  }
+  if (error instanceof DeadlineError) {
+    return { code: 'deadline', what: 'no answer from the registry in time', nextStep: RETRY, status: 503 };
+  }
+  return { code: 'internal_error', what: 'samebytes failed', nextStep: STORE_NEXT_STEP, status: 500 };
+}

@@ -1,0 +1,62 @@
+/**
+ * What an admission came to; the label `outcome` of `samebytes_admissions_total`, a log field and an audit
+ * annotation. docs/outcomes.md explains each one; a test holds the two lists equal.
+ */
+export const OUTCOMES = [
+  'pinned',
+  'nothing_to_pin',
+  'left_alone',
+  'not_recorded',
+  'admitted_unpinned',
+  'refused',
+  'would_pin',
+  'would_refuse',
+  'ignored',
+  'mirror_pod',
+  'invalid_pod',
+  'internal_error',
+  'invalid_review',
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Which of our webhooks was called; the namespace's labels choose, the API server does the choosing. */
+export const MODES = ['enabled', 'allow', 'audit'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** What became of one image. */
+export interface ImageDecision {
+  /** The container's name, or `volume/NAME`. */
+  readonly container: string;
+  readonly reference: string;
+  readonly result:
+    | { readonly is: 'pinned'; readonly digest: string; readonly source: DigestSource }
+    | { readonly is: 'left'; readonly reason: LeftReason }
+    | { readonly is: 'failed'; readonly code: string; readonly error: unknown };
+}
+
+/** Where a digest came from: the revision's pin, the Pod's own record, the tag cache, or a registry. */
+export type DigestSource = 'pin' | 'pod' | 'cache' | 'registry';
+
+/** Why an image was left as it was written, though it has no digest. */
+export type LeftReason = 'policy_off' | 'custom_owner' | 'never_pulled' | 'invalid_reference';
+
+/** Everything that an admission decides; `admission/response.ts` makes the AdmissionReview of it. */
+export interface Decision {
+  readonly outcome: Outcome;
+  /** Set where the Pod is refused. */
+  readonly denial?: { readonly code: 400 | 403 | 500 | 503; readonly message: string } | undefined;
+  readonly patch: readonly PatchOperation[];
+  readonly warnings: readonly string[];
+  readonly images: readonly ImageDecision[];
+  /** `ReplicaSet/web-5d8f`, for the log; undefined for bare Pods. */
+  readonly owner?: string | undefined;
+  /** How many annotations asked for a policy that the operator's rules do not allow. */
+  readonly optOutsRefused: number;
+}
+
+/** One operation of a JSON Patch (RFC 6902). */
+export interface PatchOperation {
+  readonly op: 'add' | 'replace' | 'remove';
+  readonly path: string;
+  readonly value?: unknown;
+}

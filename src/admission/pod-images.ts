@@ -1,0 +1,84 @@
+import { isObject, type JsonObject } from '../json/json-object.ts';
+
+/** One image field of a Pod. */
+export interface PodImage {
+  /** `container`: regular, init and sidecar; the others as they are called. */
+  readonly type: 'container' | 'ephemeral' | 'volume';
+  /** The container's name, or `volume/NAME`: unique in the Pod, and the key in our annotations. */
+  readonly name: string;
+  /** The image as written; empty where the field is missing, which Kubernetes itself reports. */
+  readonly image: string;
+  readonly pullPolicy: string | undefined;
+  /** JSON pointers (RFC 6901) to the two fields. */
+  readonly imagePath: string;
+  readonly pullPolicyPath: string;
+}
+
+/** A Pod that is not built like one: answered with a denial, since Kubernetes never sends such a Pod. */
+export class InvalidPodError extends Error {
+  override readonly name = 'InvalidPodError';
+  readonly code = 'invalid_pod';
+}
+
+const CONTAINER_LISTS = [
+  { field: 'initContainers', type: 'container' },
+  { field: 'containers', type: 'container' },
+  { field: 'ephemeralContainers', type: 'ephemeral' },
+] as const;
+
+/**
+ * Every image field of a Pod: the one list of them. Volumes without an image source are passed over, null lists
+ * are empty ones.
+ * @throws {InvalidPodError} where a list or an image has the wrong type.
+ */
+export function podImages(pod: JsonObject): PodImage[] {
+  const spec = pod['spec'];
+  if (!isObject(spec)) throw new InvalidPodError('spec is not an object');
+  const containers = CONTAINER_LISTS.flatMap(({ field, type }) =>
+    list(spec, field).map((container, index): PodImage => {
+      const path = `/spec/${field}/${index}`;
+      return {
+        type,
+        name: text(container, 'name', path) ?? '',
+        image: text(container, 'image', path) ?? '',
+        pullPolicy: text(container, 'imagePullPolicy', path),
+        imagePath: `${path}/image`,
+        pullPolicyPath: `${path}/imagePullPolicy`,
+      };
+    }),
+  );
+  return [...containers, ...list(spec, 'volumes').flatMap(volumeImage)];
+}
+
+/** Image volumes (KEP-4639): `volumes[].image` with its own reference and pull policy. */
+function volumeImage(volume: JsonObject, index: number): PodImage[] {
+  const path = `/spec/volumes/${index}`;
+  const source = volume['image'] ?? undefined;
+  if (source === undefined) return [];
+  if (!isObject(source)) throw new InvalidPodError(`${path}/image is not an object`);
+  return [
+    {
+      type: 'volume',
+      name: `volume/${text(volume, 'name', path) ?? ''}`,
+      image: text(source, 'reference', `${path}/image`) ?? '',
+      pullPolicy: text(source, 'pullPolicy', `${path}/image`),
+      imagePath: `${path}/image/reference`,
+      pullPolicyPath: `${path}/image/pullPolicy`,
+    },
+  ];
+}
+
+function list(spec: JsonObject, field: string): readonly JsonObject[] {
+  const value = spec[field] ?? [];
+  if (!Array.isArray(value) || !value.every(isObject)) {
+    throw new InvalidPodError(`spec.${field} is not a list of objects`);
+  }
+  return value;
+}
+
+function text(fields: JsonObject, name: string, path: string): string | undefined {
+  const value = fields[name] ?? undefined;
+  if (value !== undefined && typeof value !== 'string')
+    throw new InvalidPodError(`${path}/${name} is not a string`);
+  return value;
+}

@@ -1,0 +1,85 @@
+import type { JsonObject } from '../json/json-object.ts';
+import type { Decision, ImageDecision, Mode } from './outcome.ts';
+
+/** The API server's limits on warnings (apiserver pkg/endpoints/filters/warning.go). */
+const MAX_WARNING_CHARACTERS = 256;
+const MAX_ALL_WARNINGS_CHARACTERS = 4096;
+/** The API server keeps audit annotations in its log; ours stay small, however many containers a Pod has. */
+const MAX_AUDIT_ANNOTATION_CHARACTERS = 8192;
+const PREFIX = 'samebytes: ';
+
+/** The AdmissionReview v1 that carries a decision back to the API server. */
+export function responseOf(uid: string, decision: Decision, mode: Mode): JsonObject {
+  const { denial, patch } = decision;
+  const warnings = limitWarnings(decision.warnings, mode);
+  return {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    response: {
+      uid,
+      allowed: denial === undefined,
+      // Never `retryAfterSeconds`: client-go would retry in place and hold a controller's worker for it.
+      ...(denial === undefined ? {} : { status: statusOf(denial) }),
+      ...(patch.length === 0
+        ? {}
+        : { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }),
+      ...(warnings.length === 0 ? {} : { warnings }),
+      auditAnnotations: auditAnnotationsOf(decision),
+    },
+  };
+}
+
+function statusOf({ code, message }: NonNullable<Decision['denial']>): JsonObject {
+  return { status: 'Failure', code, reason: code === 403 ? 'Forbidden' : 'ServiceUnavailable', message };
+}
+
+/** Warnings as the API server takes them: no control characters, each and all of them limited in length. */
+export function limitWarnings(warnings: readonly string[], mode: Mode): string[] {
+  const prefix = mode === 'audit' ? 'samebytes (audit): ' : PREFIX;
+  const limited: string[] = [];
+  let left = MAX_ALL_WARNINGS_CHARACTERS;
+  for (const [index, warning] of warnings.entries()) {
+    const text = shorten(printable(prefix + warning), MAX_WARNING_CHARACTERS);
+    const more = `${prefix}and ${warnings.length - index} more warnings`;
+    const isLast = index === warnings.length - 1;
+    if (characters(text) + (isLast ? 0 : characters(more)) > left) {
+      limited.push(more);
+      break;
+    }
+    left -= characters(text);
+    limited.push(text);
+  }
+  return limited;
+}
+
+/** Keys without a slash: the API server puts the webhook's name and a slash in front of them. */
+function auditAnnotationsOf({ outcome, images }: Decision): Record<string, string> {
+  const named = images.filter(({ container }) => container !== '');
+  if (named.length === 0) return { outcome };
+  const entries = named.map(
+    ({ container, reference, result }) => `${container}: ${reference} ${arrow(result)}`,
+  );
+  return { outcome, images: shorten(entries.join('; '), MAX_AUDIT_ANNOTATION_CHARACTERS) };
+}
+
+function arrow(result: ImageDecision['result']): string {
+  if (result.is === 'pinned') return `-> ${result.digest} (${result.source})`;
+  return result.is === 'left' ? `left alone (${result.reason})` : `failed (${result.code})`;
+}
+
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed();
+}
+
+/** Cuts after so many code points, which is what the API server counts in. */
+function shorten(text: string, limit: number): string {
+  if (characters(text) <= limit) return text;
+  return `${Array.from(text)
+    .slice(0, limit - 1)
+    .join('')}…`;
+}
+
+function characters(text: string): number {
+  return Array.from(text).length;
+}

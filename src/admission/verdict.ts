@@ -1,0 +1,200 @@
+import type { JsonObject } from '../json/json-object.ts';
+import { withDigest, type ImageReference } from '../image/reference.ts';
+import type { PinStoreError } from '../pins/pin-store.ts';
+import { failureOf, type Failure } from './failure.ts';
+import {
+  annotationFits,
+  readRecordedImages,
+  writeRecordedImages,
+  IMAGES_ANNOTATION,
+  type RecordedImage,
+} from './images-annotation.ts';
+import type {
+  Decision,
+  DigestSource,
+  ImageDecision,
+  LeftReason,
+  Mode,
+  Outcome,
+  PatchOperation,
+} from './outcome.ts';
+import { annotationPatch } from './patch.ts';
+import { podImages, type PodImage } from './pod-images.ts';
+import type { AdmissionRequest } from './review.ts';
+
+/** What became of one planned image. */
+export type ImageResult =
+  | {
+      readonly image: PodImage;
+      readonly is: 'left';
+      readonly reason: LeftReason;
+      readonly detail: string | undefined;
+    }
+  | {
+      readonly image: PodImage;
+      readonly is: 'pinned';
+      readonly reference: ImageReference;
+      readonly digest: string;
+      readonly source: DigestSource;
+      readonly notRecorded: 'full' | PinStoreError | undefined;
+    }
+  | { readonly image: PodImage; readonly is: 'failed'; readonly error: unknown };
+
+type PinnedResult = Extract<ImageResult, { is: 'pinned' }>;
+type FailedResult = Extract<ImageResult, { is: 'failed' }>;
+
+export interface VerdictOptions {
+  readonly keepTag: boolean;
+  readonly pullPolicy: 'keep' | 'ifNotPresent';
+}
+
+export interface VerdictInput {
+  readonly request: AdmissionRequest;
+  readonly pod: JsonObject;
+  readonly mode: Mode;
+  readonly results: readonly ImageResult[];
+}
+
+type Verdict = Pick<Decision, 'outcome' | 'denial' | 'patch' | 'warnings' | 'images'>;
+
+/** How many images a denial names; the log has them all. */
+const MAX_NAMED_IMAGES = 5;
+
+/** Turns what became of each image into one answer: refuse, admit with a patch, or admit as it is. */
+export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict {
+  const { mode, results } = input;
+  const pinned = results.filter((result): result is PinnedResult => result.is === 'pinned');
+  const failed = results.filter((result): result is FailedResult => result.is === 'failed');
+  // An outage must not block `kubectl debug`.
+  const fatal = failed.filter(({ image }) => image.type !== 'ephemeral');
+  const images = results.map(toImageDecision);
+  const warnings = results.flatMap((result) => warningsOf(result, mode));
+
+  if (mode === 'audit') {
+    const outcome =
+      fatal.length > 0 ? 'would_refuse' : pinned.length > 0 ? 'would_pin' : idleOutcome(results);
+    return { outcome, patch: [], warnings, images };
+  }
+  if (mode === 'enabled' && fatal.length > 0) {
+    return { outcome: 'refused', denial: denialOf(fatal), patch: [], warnings: [], images };
+  }
+  const patch = pinned.length === 0 ? [] : patchOf(input, pinned, options);
+  const outcome = outcomeOf(pinned, failed, results);
+  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned, patch)], images };
+}
+
+function outcomeOf(
+  pinned: readonly PinnedResult[],
+  failed: readonly FailedResult[],
+  results: readonly ImageResult[],
+): Outcome {
+  if (failed.length > 0) return 'admitted_unpinned';
+  if (pinned.some(({ notRecorded }) => notRecorded !== undefined)) return 'not_recorded';
+  return pinned.length > 0 ? 'pinned' : idleOutcome(results);
+}
+
+function idleOutcome(results: readonly ImageResult[]): Outcome {
+  return results.length > 0 ? 'left_alone' : 'nothing_to_pin';
+}
+
+function denialOf(failed: readonly FailedResult[]): NonNullable<Decision['denial']> {
+  const failures = new Map(failed.map(({ image, error }) => [image.image, failureOf(error)]));
+  const named = [...failures].slice(0, MAX_NAMED_IMAGES);
+  const texts = named.map(
+    ([image, { what, nextStep }]) => `cannot pin image ${quote(image)}: ${what}; ${nextStep}`,
+  );
+  const more = failures.size - named.length;
+  if (more > 0) texts.push(`and ${more} more images`);
+  return { code: worstStatus([...failures.values()]), message: `samebytes: ${texts.join('. ')}` };
+}
+
+/** What somebody has to mend counts more than what passes by itself. */
+function worstStatus(failures: readonly Failure[]): Failure['status'] {
+  const statuses = new Set(failures.map(({ status }) => status));
+  return statuses.has(403) ? 403 : statuses.has(500) ? 500 : 503;
+}
+
+function patchOf(
+  { request, pod }: VerdictInput,
+  pinned: readonly PinnedResult[],
+  { keepTag, pullPolicy }: VerdictOptions,
+): PatchOperation[] {
+  const operations = pinned.flatMap(({ image, reference, digest }): PatchOperation[] => {
+    const value = withDigest(reference, digest, { keepTag });
+    const replace: PatchOperation = { op: 'replace', path: image.imagePath, value };
+    // The API server has set Always for `:latest` by now; the same bytes need no second pull. A running
+    // container's pull policy cannot be changed.
+    const mayRelax = request.operation === 'CREATE' || image.type === 'ephemeral';
+    const relax = pullPolicy === 'ifNotPresent' && mayRelax && image.pullPolicy === 'Always';
+    return relax
+      ? [replace, { op: 'replace', path: image.pullPolicyPath, value: 'IfNotPresent' }]
+      : [replace];
+  });
+  // The subresource takes ephemeral containers only and drops every other change.
+  if (request.subResource !== '') return operations;
+  return [...operations, ...annotationPatch(pod, recordedImages(pod, pinned))];
+}
+
+/** What the annotation should say: entries that still hold, and the new ones, by name. */
+function recordedImages(
+  pod: JsonObject,
+  pinned: readonly PinnedResult[],
+): ReadonlyMap<string, RecordedImage> {
+  const current = new Map(podImages(pod).map(({ name, image }) => [name, image]));
+  const kept = [...readRecordedImages(pod)].filter(([name, { digest }]) =>
+    current.get(name)?.endsWith(`@${digest}`),
+  );
+  const added = pinned.map(({ image, reference, digest }): [string, RecordedImage] => [
+    image.name,
+    { reference: reference.written, digest },
+  ]);
+  return new Map([...kept, ...added]);
+}
+
+function sizeWarnings(
+  { request, pod }: VerdictInput,
+  pinned: readonly PinnedResult[],
+  patch: readonly PatchOperation[],
+): string[] {
+  if (patch.length === 0 || request.subResource !== '') return [];
+  if (annotationFits(pod, writeRecordedImages(recordedImages(pod, pinned)))) return [];
+  return [`the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`];
+}
+
+function toImageDecision(result: ImageResult): ImageDecision {
+  const { image } = result;
+  const shared = { container: image.name, reference: image.image };
+  if (result.is === 'pinned') {
+    return { ...shared, result: { is: 'pinned', digest: result.digest, source: result.source } };
+  }
+  if (result.is === 'left') return { ...shared, result: { is: 'left', reason: result.reason } };
+  return { ...shared, result: { is: 'failed', code: failureOf(result.error).code, error: result.error } };
+}
+
+function warningsOf(result: ImageResult, mode: Mode): string[] {
+  const what = `${result.image.name}: ${quote(result.image.image)}`;
+  if (result.is === 'failed') {
+    const { what: why } = failureOf(result.error);
+    return [
+      mode === 'audit' ? `would refuse ${what}: ${why}` : `${what} runs by its tag, not pinned: ${why}`,
+    ];
+  }
+  if (result.is === 'pinned') {
+    const { digest, notRecorded } = result;
+    if (mode === 'audit') return [`would pin ${what} to ${digest}`];
+    if (notRecorded === undefined) return [];
+    const why = notRecorded === 'full' ? 'its pin is full' : failureOf(notRecorded).what;
+    return [`${what} is pinned for this Pod alone, not recorded: ${why}`];
+  }
+  if (result.reason === 'invalid_reference') {
+    return [`${what} is not an image reference, left alone: ${result.detail ?? ''}`];
+  }
+  if (result.reason === 'custom_owner') {
+    return [`${what} is left alone: the owner is a custom resource; a rule of the operator's can turn it on`];
+  }
+  return [];
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+}

@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { loadSettings, SettingsError } from '../config/load.ts';
+import { findCluster, KubeconfigError } from '../kubernetes/cluster.ts';
+import { createLog, errorFields, type Logger } from '../telemetry/log.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { CommandError, type Surroundings } from './surroundings.ts';
+import { VERSION } from './version.ts';
+import { startWebhook, type RunningWebhook } from './webhook.ts';
+
+/** Adds `samebytes serve`: the webhook, until it is told to stop. */
+export function addServe(program: Command, surroundings: Surroundings): void {
+  program
+    .command('serve')
+    .description('run the admission webhook')
+    .option('--config <file>', 'settings in YAML (all defaults without)')
+    .option('--webhook-port <port>', 'port of the webhook')
+    .option('--cert-file <file>', 'serving certificate in PEM')
+    .option('--key-file <file>', 'private key in PEM')
+    .option('--health-port <port>', 'port of /metrics, /healthz and /readyz')
+    .option('--kubeconfig <file>', 'the cluster to ask')
+    .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
+    .action((flags: Record<string, string | undefined>) => serve(flags, surroundings));
+}
+
+async function serve(
+  flags: Record<string, string | undefined>,
+  { env, output, onStopSignal }: Surroundings,
+): Promise<void> {
+  const stopped = Promise.withResolvers<string>();
+  onStopSignal(stopped.resolve);
+  const { log, webhook } = await start(flags, env, output.isTTY);
+  const signal = await stopped.promise;
+  log.info({ signal }, 'stopping: requests under way are finished first');
+  await webhook.stop();
+  log.info('stopped');
+}
+
+async function start(
+  flags: Record<string, string | undefined>,
+  env: Surroundings['env'],
+  pretty: boolean,
+): Promise<{ log: Logger; webhook: RunningWebhook }> {
+  try {
+    const settings = loadSettings(flags['config'], { flags, env });
+    const log = createLog({ level: settings.log.level, pretty });
+    const cluster = findCluster(settings.kubernetes.kubeconfig);
+    const metrics = new Metrics({ processMetrics: true });
+    const webhook = await startWebhook({ settings, cluster, log, metrics });
+    const { webhookPort, healthPort } = webhook;
+    log.info(
+      { version: VERSION, webhookPort, healthPort, cluster: cluster?.getCurrentCluster()?.server },
+      'ready',
+    );
+    log.warn('pins are kept in memory: they end with this process, and no other process knows them');
+    return { log, webhook };
+  } catch (error) {
+    throw startError(error);
+  }
+}
+
+/** What went wrong at start, in words for whoever typed the command; anything unforeseen stays as it is. */
+function startError(error: unknown): unknown {
+  if (error instanceof SettingsError || error instanceof KubeconfigError)
+    return new CommandError(error.message);
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const file = 'path' in error ? ` ${String(error.path)}` : '';
+  const port = 'port' in error ? ` (port ${String(error.port)})` : '';
+  return new CommandError(
+    `cannot start: ${JSON.stringify(errorFields(error)['code'])}${file}${port}: ${error.message}`,
+  );
+}

@@ -1,0 +1,60 @@
+import { LRUCache } from 'lru-cache';
+import { ownerKey, type ControllerRevisionName, type PodOwner, type Revision } from './revision.ts';
+
+/** Looks ControllerRevisions up in the cluster. */
+export interface ControllerRevisions {
+  /**
+   * The uid of the named ControllerRevision if it exists and the workload controls it, else undefined.
+   * @throws {PinStoreError} where the cluster gives no answer.
+   */
+  uidOf(name: ControllerRevisionName, signal: AbortSignal): Promise<string | undefined>;
+}
+
+export interface RevisionFinderOptions {
+  /** Undefined without a cluster to ask: then workload and hash stand for the revision. */
+  readonly controllerRevisions: ControllerRevisions | undefined;
+  /** How many revisions are remembered. */
+  readonly maxRevisions: number;
+}
+
+/**
+ * Finds the revision of a Pod's owner. A StatefulSet's or DaemonSet's costs one GET, once per revision: its
+ * ControllerRevision's uid outlives `--cascade=orphan` and recreation of the workload, and the GET proves the owner.
+ */
+export class RevisionFinder {
+  readonly #controllerRevisions: ControllerRevisions | undefined;
+  readonly #uids: LRUCache<string, string>;
+
+  constructor({ controllerRevisions, maxRevisions }: RevisionFinderOptions) {
+    this.#controllerRevisions = controllerRevisions;
+    this.#uids = new LRUCache({ max: maxRevisions });
+  }
+
+  /**
+   * The revision, or undefined where there is none to share a digest with: bare Pods, custom owners, and owners
+   * that the cluster does not confirm.
+   * @throws {PinStoreError} where the cluster gives no answer.
+   */
+  async find(owner: PodOwner, signal: AbortSignal): Promise<Revision | undefined> {
+    if (owner.type === 'revision') return owner.revision;
+    if (owner.type !== 'controllerRevision') return undefined;
+
+    const { namespace, name, hash, workload } = owner.revision;
+    const uid = await this.#uidOf(owner.revision, ownerKey(owner) ?? '', signal);
+    if (uid === undefined) return undefined;
+    return { apiVersion: workload.apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash };
+  }
+
+  async #uidOf(
+    revision: ControllerRevisionName,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (this.#controllerRevisions === undefined) return `${revision.workload.uid}.${revision.hash}`;
+    const known = this.#uids.get(key);
+    if (known !== undefined) return known;
+    const uid = await this.#controllerRevisions.uidOf(revision, signal);
+    if (uid !== undefined) this.#uids.set(key, uid);
+    return uid;
+  }
+}

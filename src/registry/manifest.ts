@@ -1,0 +1,89 @@
+import { digestOf, isManifestDigest } from '../image/digest.ts';
+import { parseObject } from '../json/json-object.ts';
+import { RegistryError } from './errors.ts';
+import type { TransportAnswer } from './transport.ts';
+
+/** What a tag points at. */
+export interface ManifestDescriptor {
+  readonly digest: string;
+  /** Undefined where the registry did not say (Artifactory answers HEAD with octet-stream). */
+  readonly mediaType: string | undefined;
+}
+
+const MEDIA_TYPES: readonly string[] = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+];
+
+/**
+ * What every manifest request accepts: these four, always all of them. distribution and Quay compare exact types;
+ * to a shorter list they answer 404, or with a converted manifest of another digest. No schema1: its digests
+ * depend on signatures, and containerd 2 refuses it.
+ */
+export const MANIFEST_ACCEPT = MEDIA_TYPES.join(', ');
+
+/** The largest manifest that is read: distribution's own limit on pushes. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The descriptor that the headers of a successful HEAD give; undefined where they name no usable digest, so that
+ * the manifest itself has to be read.
+ * @throws {RegistryError} `invalid_answer` where the headers say that this is no image manifest.
+ */
+export function descriptorFromHeaders(
+  answer: TransportAnswer,
+  registry: string,
+): ManifestDescriptor | undefined {
+  const mediaType = mediaTypeOf(answer);
+  refuseForeignType(mediaType, registry);
+  const digest = single(answer.headers['docker-content-digest']);
+  if (digest === undefined || !isManifestDigest(digest)) return undefined;
+  return { digest, mediaType: MEDIA_TYPES.includes(mediaType) ? mediaType : undefined };
+}
+
+/**
+ * The descriptor of the manifest in the body of a successful GET: the sha256 of its raw bytes, whatever a header
+ * says; many registries get that header wrong (ggcr pkg/v1/remote/fetcher.go).
+ * @throws {RegistryError} `invalid_answer` where the body is not an image manifest as it was stored.
+ */
+export function descriptorFromBody(answer: TransportAnswer, registry: string): ManifestDescriptor {
+  const encoding = single(answer.headers['content-encoding']) ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new RegistryError('invalid_answer', 'the manifest came compressed, which was not asked for', {
+      registry,
+    });
+  }
+  const mediaType = mediaTypeOf(answer);
+  refuseForeignType(mediaType, registry);
+  return { digest: digestOf(answer.body), mediaType: manifestType(answer.body, mediaType, registry) };
+}
+
+function manifestType(body: Buffer, header: string, registry: string): string {
+  const fields = parseObject(body.toString('utf8')) ?? {};
+  const isManifest = fields['schemaVersion'] === 2;
+  const mediaType = MEDIA_TYPES.includes(header) ? header : fields['mediaType'];
+  if (!isManifest || typeof mediaType !== 'string' || !MEDIA_TYPES.includes(mediaType)) {
+    throw new RegistryError('invalid_answer', 'the answer is not an image manifest', { registry });
+  }
+  return mediaType;
+}
+
+function refuseForeignType(mediaType: string, registry: string): void {
+  const schema1 = mediaType.startsWith('application/vnd.docker.distribution.manifest.v1+');
+  if (!schema1 && !mediaType.startsWith('text/')) return;
+  const what = schema1
+    ? 'a schema 1 manifest, which no runtime takes any more'
+    : `a page of type ${mediaType}`;
+  throw new RegistryError('invalid_answer', `the registry answered with ${what}`, { registry });
+}
+
+function mediaTypeOf(answer: TransportAnswer): string {
+  const [type = ''] = (single(answer.headers['content-type']) ?? '').split(';');
+  return type.trim().toLowerCase();
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header.trim() : undefined;
+}

@@ -1,0 +1,71 @@
+import http, { type RequestListener } from 'node:http';
+import https from 'node:https';
+import type { TlsPair } from './tls-files.ts';
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+}
+
+/** A client that sends slowly is cut off; the API server sends a review in one go. */
+const READ_TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+/** Longer than the API server's pause between two admissions in a busy cluster, so that connections are reused. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+/** An HTTP server that listens; over TLS if it was given a pair. HTTP/1.1, which is what the API server speaks. */
+export class Listener {
+  readonly #server: http.Server | https.Server;
+
+  private constructor(server: http.Server | https.Server) {
+    this.#server = server;
+  }
+
+  /** Resolves when it listens. @throws where it cannot, e.g. because the port is taken. */
+  static async open(app: RequestListener, { host, port }: ListenOptions, tls?: TlsPair): Promise<Listener> {
+    const options = { ...READ_TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS };
+    const server =
+      tls === undefined
+        ? http.createServer(options, app)
+        : https.createServer({ ...options, ...tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }, app);
+    const listener = new Listener(server);
+    server.prependListener('request', (_request, response) => listener.#announceClose(response));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    return listener;
+  }
+
+  /** The port that it listens on; 0 once it is closed. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' ? (address?.port ?? 0) : 0;
+  }
+
+  /** New connections get the new certificate; connections that are open stay as they are. */
+  useCertificate(pair: TlsPair): void {
+    if (this.#server instanceof https.Server)
+      this.#server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+  }
+
+  /**
+   * Takes no more connections, lets requests finish, and closes what is idle. After `graceMs` whatever is left is
+   * cut off. Resolves when nothing is open any more.
+   */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #announceClose(response: http.ServerResponse): void {
+    // While stopping, a kept connection would be closed under the next request: say so beforehand.
+    if (!this.#server.listening) response.setHeader('connection', 'close');
+  }
+}

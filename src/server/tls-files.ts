@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+
+/** A serving certificate, its chain and its private key, in PEM. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface TlsFilesOptions {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Called with every new pair that is usable. */
+  readonly onChange: (pair: TlsPair) => void;
+  /** Called when the files changed into something unusable; the last good pair stays in use. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The serving certificate on disk. Read again and again: a mounted Secret is swapped without a signal. */
+export class TlsFiles {
+  readonly #options: TlsFilesOptions;
+  #served: TlsPair;
+  #lastProblem = '';
+
+  private constructor(options: TlsFilesOptions, served: TlsPair) {
+    this.#options = options;
+    this.#served = served;
+  }
+
+  /** Reads the files for the first time. @throws where they are missing or do not belong together. */
+  static async open(options: TlsFilesOptions): Promise<TlsFiles> {
+    return new TlsFiles(options, await readPair(options));
+  }
+
+  /** The pair in use. */
+  get served(): TlsPair {
+    return this.#served;
+  }
+
+  /** Reads the files again. Unchanged bytes change nothing; an unusable pair is reported once. */
+  async check(): Promise<void> {
+    try {
+      const pair = await readPair(this.#options);
+      this.#lastProblem = '';
+      if (pair.cert === this.#served.cert && pair.key === this.#served.key) return;
+      this.#served = pair;
+      this.#options.onChange(pair);
+    } catch (error) {
+      // Halfway through a swap the two files may not match; the next look finds them whole.
+      const problem = String(error);
+      if (problem !== this.#lastProblem) this.#options.onError(error);
+      this.#lastProblem = problem;
+    }
+  }
+}
+
+async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<TlsPair> {
+  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+  // Throws where the certificate cannot be read or the key is another's.
+  createSecureContext({ cert, key });
+  return { cert, key };
+}

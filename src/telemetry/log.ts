@@ -1,0 +1,47 @@
+import { pino, type DestinationStream, type Logger } from 'pino';
+import pretty from 'pino-pretty';
+
+export type { Logger } from 'pino';
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Names of fields that could hold a secret; whatever is logged under them is masked, at any of these depths. */
+const SECRET_FIELDS = ['authorization', 'password', 'token', 'auth', 'secret', 'cookie', 'identitytoken'];
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Lines for people instead of JSON. */
+  readonly pretty: boolean;
+  /** Standard output where absent. */
+  readonly destination?: DestinationStream;
+}
+
+/** The process's log: one JSON object a line, in RFC 3339 time; secrets are masked by field name. */
+export function createLog({ level, pretty: isPretty, destination }: LogOptions): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: {
+      paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
+      censor: '[masked]',
+    },
+  };
+  if (isPretty)
+    return pino(options, pretty({ sync: true, ...(destination === undefined ? {} : { destination }) }));
+  return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/**
+ * An error as the log shows it: name, code, message and the chain of causes. No stack, and no other fields, since
+ * errors of HTTP clients carry requests with their headers.
+ */
+export function errorFields(error: unknown, depth = 0): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = 'code' in error ? { code: error.code } : {};
+  const status = 'status' in error && error.status !== undefined ? { status: error.status } : {};
+  const cause =
+    error.cause === undefined || depth === 5 ? {} : { cause: errorFields(error.cause, depth + 1) };
+  return { name: error.name, ...code, ...status, message: error.message, ...cause };
+}
