@@ -61,7 +61,7 @@ export class Decider {
     const changed = changedImages(request, pod);
     const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
     const results = await this.#carryOut(plan.images, owner, request, mode, signal);
-    const verdict = verdictOf({ request, pod, mode, results }, this.#options);
+    const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];
     return { ...verdict, warnings, owner: ownerName, optOutsRefused: plan.optOutsRefused };
   }

@@ -1,4 +1,5 @@
 import { PinStoreError } from '../pins/pin-store.ts';
+import type { PodOwner } from '../pins/revision.ts';
 import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
 
 /** Why one image got no digest, in words that a Pod's author may read: a class and a next step, no more. */
@@ -16,10 +17,13 @@ export class DeadlineError extends Error {
   readonly code = 'deadline';
 }
 
-const RETRY =
-  'the owner tries again by itself, after up to 17 minutes; `kubectl rollout restart` tries at once';
+/** Stands for the advice that depends on who makes the Pods. */
+const RETRY = Symbol('try again');
+const ASK_OPERATOR = 'the log of samebytes says more';
 
-const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, Omit<Failure, 'code'>>> = {
+type FailureText = Omit<Failure, 'code' | 'nextStep'> & { readonly nextStep: string | typeof RETRY };
+
+const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   unreachable: { what: 'the registry is unreachable', nextStep: RETRY, status: 503 },
   throttled: { what: 'the registry throttles us', nextStep: RETRY, status: 503 },
   denied: {
@@ -51,17 +55,33 @@ const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, Omit<Failure, 'code'
   },
 };
 
-const STORE_NEXT_STEP = 'the owner tries again by itself; the log of samebytes says more';
-
 /** Turns any error into its words. Nothing of the error's own message gets in: that is for the log. */
-export function failureOf(error: unknown): Failure {
+export function failureOf(error: unknown, owner: PodOwner): Failure {
+  const { code, ...text } = describe(error);
+  return { ...text, code, nextStep: text.nextStep === RETRY ? retryAdvice(owner) : text.nextStep };
+}
+
+function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
   if (error instanceof RegistryError) return { code: error.code, ...REGISTRY_FAILURES[error.code] };
   if (error instanceof PinStoreError) {
     const what = error.code === 'pin_unreadable' ? 'its pin cannot be read' : 'its pin cannot be recorded';
-    return { code: error.code, what, nextStep: STORE_NEXT_STEP, status: 503 };
+    return { code: error.code, what, nextStep: RETRY, status: 503 };
   }
   if (error instanceof DeadlineError) {
     return { code: 'deadline', what: 'no answer from the registry in time', nextStep: RETRY, status: 503 };
   }
-  return { code: 'internal_error', what: 'samebytes failed', nextStep: STORE_NEXT_STEP, status: 500 };
+  return { code: 'internal_error', what: 'samebytes failed', nextStep: ASK_OPERATOR, status: 500 };
+}
+
+/**
+ * When the Pod is tried again. Controllers back off to 1,000 s (kubernetes pkg/controller and client-go's rate
+ * limiters), the Job controller to 60 s.
+ */
+function retryAdvice(owner: PodOwner): string {
+  if (owner.type === 'none') return 'create the Pod again in a while';
+  const { kind } = owner.owner;
+  if (kind === 'Job') return 'the Job tries again by itself within a minute';
+  const byItself = `the ${kind} tries again by itself, after up to 17 minutes`;
+  const restartable = kind === 'ReplicaSet' || owner.type === 'controllerRevision';
+  return restartable ? `${byItself}; \`kubectl rollout restart\` tries at once` : byItself;
 }

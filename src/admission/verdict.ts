@@ -1,6 +1,7 @@
 import type { JsonObject } from '../json/json-object.ts';
 import { withDigest, type ImageReference } from '../image/reference.ts';
 import type { PinStoreError } from '../pins/pin-store.ts';
+import type { PodOwner } from '../pins/revision.ts';
 import { failureOf, type Failure } from './failure.ts';
 import {
   annotationFits,
@@ -51,6 +52,7 @@ export interface VerdictOptions {
 export interface VerdictInput {
   readonly request: AdmissionRequest;
   readonly pod: JsonObject;
+  readonly owner: PodOwner;
   readonly mode: Mode;
   readonly results: readonly ImageResult[];
 }
@@ -62,13 +64,13 @@ const MAX_NAMED_IMAGES = 5;
 
 /** Turns what became of each image into one answer: refuse, admit with a patch, or admit as it is. */
 export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict {
-  const { mode, results } = input;
+  const { mode, owner, results } = input;
   const pinned = results.filter((result): result is PinnedResult => result.is === 'pinned');
   const failed = results.filter((result): result is FailedResult => result.is === 'failed');
   // An outage must not block `kubectl debug`.
   const fatal = failed.filter(({ image }) => image.type !== 'ephemeral');
-  const images = results.map(toImageDecision);
-  const warnings = results.flatMap((result) => warningsOf(result, mode));
+  const images = results.map((result) => toImageDecision(result, owner));
+  const warnings = results.flatMap((result) => warningsOf(result, mode, owner));
 
   if (mode === 'audit') {
     const outcome =
@@ -76,7 +78,7 @@ export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict
     return { outcome, patch: [], warnings, images };
   }
   if (mode === 'enabled' && fatal.length > 0) {
-    return { outcome: 'refused', denial: denialOf(fatal), patch: [], warnings: [], images };
+    return { outcome: 'refused', denial: denialOf(fatal, owner), patch: [], warnings: [], images };
   }
   const patch = pinned.length === 0 ? [] : patchOf(input, pinned, options);
   const outcome = outcomeOf(pinned, failed, results);
@@ -97,8 +99,8 @@ function idleOutcome(results: readonly ImageResult[]): Outcome {
   return results.length > 0 ? 'left_alone' : 'nothing_to_pin';
 }
 
-function denialOf(failed: readonly FailedResult[]): NonNullable<Decision['denial']> {
-  const failures = new Map(failed.map(({ image, error }) => [image.image, failureOf(error)]));
+function denialOf(failed: readonly FailedResult[], owner: PodOwner): NonNullable<Decision['denial']> {
+  const failures = new Map(failed.map(({ image, error }) => [image.image, failureOf(error, owner)]));
   const named = [...failures].slice(0, MAX_NAMED_IMAGES);
   const texts = named.map(
     ([image, { what, nextStep }]) => `cannot pin image ${quote(image)}: ${what}; ${nextStep}`,
@@ -161,20 +163,23 @@ function sizeWarnings(
   return [`the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`];
 }
 
-function toImageDecision(result: ImageResult): ImageDecision {
+function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
   const { image } = result;
   const shared = { container: image.name, reference: image.image };
   if (result.is === 'pinned') {
     return { ...shared, result: { is: 'pinned', digest: result.digest, source: result.source } };
   }
   if (result.is === 'left') return { ...shared, result: { is: 'left', reason: result.reason } };
-  return { ...shared, result: { is: 'failed', code: failureOf(result.error).code, error: result.error } };
+  return {
+    ...shared,
+    result: { is: 'failed', code: failureOf(result.error, owner).code, error: result.error },
+  };
 }
 
-function warningsOf(result: ImageResult, mode: Mode): string[] {
+function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] {
   const what = `${result.image.name}: ${quote(result.image.image)}`;
   if (result.is === 'failed') {
-    const { what: why } = failureOf(result.error);
+    const { what: why } = failureOf(result.error, owner);
     return [
       mode === 'audit' ? `would refuse ${what}: ${why}` : `${what} runs by its tag, not pinned: ${why}`,
     ];
@@ -183,7 +188,7 @@ function warningsOf(result: ImageResult, mode: Mode): string[] {
     const { digest, notRecorded } = result;
     if (mode === 'audit') return [`would pin ${what} to ${digest}`];
     if (notRecorded === undefined) return [];
-    const why = notRecorded === 'full' ? 'its pin is full' : failureOf(notRecorded).what;
+    const why = notRecorded === 'full' ? 'its pin is full' : failureOf(notRecorded, owner).what;
     return [`${what} is pinned for this Pod alone, not recorded: ${why}`];
   }
   if (result.reason === 'invalid_reference') {

@@ -53,6 +53,7 @@ export async function startWebhook(options: WiringOptions): Promise<RunningWebho
 
   const stop = async (): Promise<void> => {
     ready = false;
+    webhook.announceClose();
     const { drainMs, graceMs } = settings.shutdown;
     if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
     clearInterval(reload);

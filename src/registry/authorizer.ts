@@ -45,8 +45,9 @@ export class Authorizer {
   /** What the first request should carry, from what this registry asked for before. */
   async anticipate(access: Access): Promise<Authorization | undefined> {
     const server = this.#servers.get(access.endpoint.registry);
-    this.#countCacheRequest('challenge', server === undefined ? 'miss' : 'hit');
+    // A registry that never asked for a token is no miss: there may be nothing to know.
     if (server === undefined) return undefined;
+    this.#countCacheRequest('challenge', 'hit');
     return { token: await this.#tokens.tokenFor(tokenRequest(access, server)), fresh: false };
   }
 
@@ -68,6 +69,7 @@ export class Authorizer {
     const challenge = findBearer(parseChallenges(answer.headers['www-authenticate']));
     if (challenge === undefined) return refused === undefined ? undefined : 'bare';
 
+    this.#countCacheRequest('challenge', 'miss');
     const server = tokenServerOf(challenge, registry, { insecure });
     const token = await this.#tokens.tokenFor(tokenRequest(access, server));
     this.#servers.set(registry, server);

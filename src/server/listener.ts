@@ -16,6 +16,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** An HTTP server that listens; over TLS if it was given a pair. HTTP/1.1, which is what the API server speaks. */
 export class Listener {
   readonly #server: http.Server | https.Server;
+  readonly #answering = new Set<http.ServerResponse>();
+  #closing = false;
 
   private constructor(server: http.Server | https.Server) {
     this.#server = server;
@@ -29,7 +31,7 @@ export class Listener {
         ? http.createServer(options, app)
         : https.createServer({ ...options, ...tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }, app);
     const listener = new Listener(server);
-    server.prependListener('request', (_request, response) => listener.#announceClose(response));
+    server.prependListener('request', (_request, response) => listener.#track(response));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host, port }, () => {
@@ -53,10 +55,20 @@ export class Listener {
   }
 
   /**
+   * From now on every answer, also to requests under way, asks the client to connect anew: by then a Service leads it
+   * elsewhere. Connections and requests are still taken.
+   */
+  announceClose(): void {
+    this.#closing = true;
+    for (const response of this.#answering) askToReconnect(response);
+  }
+
+  /**
    * Takes no more connections, lets requests finish, and closes what is idle. After `graceMs` whatever is left is
    * cut off. Resolves when nothing is open any more.
    */
   async close(graceMs: number): Promise<void> {
+    this.announceClose();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
@@ -64,8 +76,13 @@ export class Listener {
     clearTimeout(timer);
   }
 
-  #announceClose(response: http.ServerResponse): void {
-    // While stopping, a kept connection would be closed under the next request: say so beforehand.
-    if (!this.#server.listening) response.setHeader('connection', 'close');
+  #track(response: http.ServerResponse): void {
+    this.#answering.add(response);
+    response.once('close', () => this.#answering.delete(response));
+    if (this.#closing) askToReconnect(response);
   }
+}
+
+function askToReconnect(response: http.ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
 }

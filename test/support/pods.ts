@@ -13,7 +13,10 @@ export function ownedBy(kind: string, uid: string, apiVersion = 'apps/v1', name 
 }
 
 /** A Pod of a ReplicaSet with one container, unless `metadata` or `spec` say otherwise. */
-export function pod({ metadata = {}, spec = {} }: { metadata?: object; spec?: object } = {}): Record<string, unknown> {
+export function pod({ metadata = {}, spec = {} }: { metadata?: object; spec?: object } = {}): Record<
+  string,
+  unknown
+> {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
