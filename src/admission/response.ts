@@ -29,8 +29,11 @@ export function responseOf(uid: string, decision: Decision, mode: Mode): JsonObj
   };
 }
 
+/** The reasons of a Kubernetes Status (apimachinery meta/v1) that go with the codes. */
+const REASONS = { 400: 'BadRequest', 403: 'Forbidden', 500: 'InternalError', 503: 'ServiceUnavailable' } as const;
+
 function statusOf({ code, message }: NonNullable<Decision['denial']>): JsonObject {
-  return { status: 'Failure', code, reason: code === 403 ? 'Forbidden' : 'ServiceUnavailable', message };
+  return { status: 'Failure', code, reason: REASONS[code], message };
 }
 
 /** Warnings as the API server takes them: no control characters, each and all of them limited in length. */

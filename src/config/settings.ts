@@ -113,6 +113,7 @@ const registry = z.strictObject({
   host: z
     .string()
     .regex(/^[a-z0-9.\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one')
+    .refine((host) => host !== 'index.docker.io', 'Docker Hub is called docker.io')
     .describe(
       'The registry as it stands in images, with its port if it has one: `registry.example.com:5000`.',
     ),
