@@ -30,7 +30,12 @@ export function responseOf(uid: string, decision: Decision, mode: Mode): JsonObj
 }
 
 /** The reasons of a Kubernetes Status (apimachinery meta/v1) that go with the codes. */
-const REASONS = { 400: 'BadRequest', 403: 'Forbidden', 500: 'InternalError', 503: 'ServiceUnavailable' } as const;
+const REASONS = {
+  400: 'BadRequest',
+  403: 'Forbidden',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+} as const;
 
 function statusOf({ code, message }: NonNullable<Decision['denial']>): JsonObject {
   return { status: 'Failure', code, reason: REASONS[code], message };

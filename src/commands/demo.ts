@@ -51,7 +51,7 @@ async function demo(serve: boolean, surroundings: Surroundings): Promise<void> {
       await stopped.promise;
     }
   } finally {
-    await running?.webhook.stop();
+    await running?.webhook.stop({ drain: false });
     await registry.stop();
     await rm(directory, { recursive: true, force: true });
   }

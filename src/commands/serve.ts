@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadSettings, SettingsError } from '../config/load.ts';
 import { findCluster, KubeconfigError } from '../kubernetes/cluster.ts';
-import { createLog, errorFields, type Logger } from '../telemetry/log.ts';
+import { createLog, type Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { CommandError, type Surroundings } from './surroundings.ts';
 import { VERSION } from './version.ts';
@@ -31,7 +31,8 @@ async function serve(
   const { log, webhook } = await start(flags, env, output.isTTY);
   const signal = await stopped.promise;
   log.info({ signal }, 'stopping: requests under way are finished first');
-  await webhook.stop();
+  // At a terminal there is no Service that has to be told before requests stop coming.
+  await webhook.stop({ drain: signal !== 'SIGINT' });
   log.info('stopped');
 }
 
@@ -63,9 +64,8 @@ function startError(error: unknown): unknown {
   if (error instanceof SettingsError || error instanceof KubeconfigError)
     return new CommandError(error.message);
   if (!(error instanceof Error) || !('code' in error)) return error;
-  const file = 'path' in error ? ` ${String(error.path)}` : '';
-  const port = 'port' in error ? ` (port ${String(error.port)})` : '';
-  return new CommandError(
-    `cannot start: ${JSON.stringify(errorFields(error)['code'])}${file}${port}: ${error.message}`,
-  );
+  if ('port' in error)
+    return new CommandError(`cannot listen on port ${String(error.port)} (${String(error.code)})`);
+  if ('path' in error) return new CommandError(`cannot read ${String(error.path)} (${String(error.code)})`);
+  return new CommandError(`cannot start: ${error.message} (${String(error.code)})`);
 }

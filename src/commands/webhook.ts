@@ -10,8 +10,11 @@ import { wireDecider, type WiringOptions } from './wire-decider.ts';
 export interface RunningWebhook {
   readonly webhookPort: number;
   readonly healthPort: number;
-  /** Not ready from now on; after the drain time takes no more requests; resolves when the last is answered. */
-  readonly stop: () => Promise<void>;
+  /**
+   * Not ready from now on; takes no more requests, if it is to drain only after the drain time; resolves when the last
+   * one is answered.
+   */
+  readonly stop: (how: { drain: boolean }) => Promise<void>;
 }
 
 /** Starts the webhook over TLS and its health port. @throws where files or ports cannot be used. */
@@ -51,11 +54,11 @@ export async function startWebhook(options: WiringOptions): Promise<RunningWebho
   });
   const reload = setInterval(() => void files.check(), settings.webhook.certReloadMs);
 
-  const stop = async (): Promise<void> => {
+  const stop = async ({ drain }: { drain: boolean }): Promise<void> => {
     ready = false;
     webhook.announceClose();
     const { drainMs, graceMs } = settings.shutdown;
-    if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
+    if (drain) await new Promise((resolve) => setTimeout(resolve, drainMs));
     clearInterval(reload);
     await webhook.close(graceMs);
     await Promise.all([health.close(0), close()]);

@@ -7,6 +7,12 @@ export interface TlsPair {
   readonly key: string;
 }
 
+/** Files that can be read, but hold no certificate, no key, or a key of another certificate. */
+export class TlsPairError extends Error {
+  override readonly name = 'TlsPairError';
+  readonly code = 'invalid_tls_pair';
+}
+
 export interface TlsFilesOptions {
   readonly certFile: string;
   readonly keyFile: string;
@@ -27,7 +33,7 @@ export class TlsFiles {
     this.#served = served;
   }
 
-  /** Reads the files for the first time. @throws where they are missing or do not belong together. */
+  /** Reads the files for the first time. @throws {TlsPairError}, or the file system's error where one is missing. */
   static async open(options: TlsFilesOptions): Promise<TlsFiles> {
     return new TlsFiles(options, await readPair(options));
   }
@@ -56,7 +62,11 @@ export class TlsFiles {
 
 async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<TlsPair> {
   const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
-  // Throws where the certificate cannot be read or the key is another's.
-  createSecureContext({ cert, key });
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    const problem = `${certFile} and ${keyFile} are no certificate and its private key in PEM`;
+    throw new TlsPairError(problem, { cause });
+  }
   return { cert, key };
 }
