@@ -155,7 +155,7 @@ export class WebhookUnderTest {
     if (this.#stopped) return;
     this.#stopped = true;
     await this.#agent.close();
-    await this.#webhook.stop();
+    await this.#webhook.stop({ drain: false });
     await this.registry.stop();
     await rm(this.#directory, { recursive: true, force: true });
   }

@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+import { DeadlineError, failureOf } from '../../../src/admission/failure.ts';
+import { PinStoreError } from '../../../src/pins/pin-store.ts';
+import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
+import { REGISTRY_ERROR_CODES, RegistryError } from '../../../src/registry/errors.ts';
+import { ownedBy } from '../../support/pods.ts';
+
+const SECRET = 'connect ECONNREFUSED 10.0.0.7:5000';
+
+function owner(kind: string, apiVersion = 'apps/v1'): PodOwner {
+  const labels = { 'controller-revision-hash': 'web-1' };
+  return ownerOf({ labels, ownerReferences: [ownedBy(kind, 'uid-1', apiVersion)] }, 'shop');
+}
+
+const REPLICA_SET = owner('ReplicaSet');
+const BARE: PodOwner = { type: 'none' };
+
+const ERRORS: readonly [string, unknown][] = [
+  ...REGISTRY_ERROR_CODES.map((code): [string, unknown] => [
+    code,
+    new RegistryError(code, SECRET, { registry: SECRET, cause: new Error(SECRET) }),
+  ]),
+  ['deadline', new DeadlineError(SECRET)],
+  ['pin_unreadable', new PinStoreError('pin_unreadable', SECRET)],
+  ['pin_unwritable', new PinStoreError('pin_unwritable', SECRET)],
+  ['internal_error', new TypeError(SECRET)],
+  ['internal_error', SECRET],
+  ['internal_error', undefined],
+];
+
+describe('a failure', () => {
+  test.each(ERRORS)('%s is known by its code, with a class and a next step', (code, error) => {
+    const failure = failureOf(error, REPLICA_SET);
+    expect(failure.code).toBe(code);
+    expect(failure.what).toMatch(/\w+/);
+    expect(failure.nextStep).toMatch(/\w+/);
+  });
+
+  test.each(ERRORS)('%s tells nothing of what the error itself says', (_code, error) => {
+    expect(JSON.stringify(failureOf(error, REPLICA_SET))).not.toContain('10.0.0.7');
+    expect(JSON.stringify(failureOf(error, REPLICA_SET))).not.toContain('ECONNREFUSED');
+  });
+
+  test.each([
+    ['unreachable', 503],
+    ['throttled', 503],
+    ['denied', 403],
+    ['not_found', 403],
+    ['policy', 403],
+    ['certificate', 403],
+    ['forbidden_address', 403],
+    ['invalid_answer', 403],
+    ['deadline', 503],
+    ['pin_unreadable', 503],
+    ['pin_unwritable', 503],
+  ])('%s has status %d: 503 where trying again may help', (code, status) => {
+    const [, error] = ERRORS.find(([known]) => known === code) ?? [];
+    expect(failureOf(error, REPLICA_SET).status).toBe(status);
+  });
+
+  test('of access says which credentials were tried', () => {
+    const error = new RegistryError('denied', SECRET, { registry: 'r' });
+    expect(failureOf(error, REPLICA_SET).what).toContain('tried: anonymous');
+  });
+});
+
+describe('the advice to try again', () => {
+  const outage = new RegistryError('unreachable', SECRET, { registry: 'r' });
+
+  test.each([
+    ['a ReplicaSet', REPLICA_SET],
+    ['a StatefulSet', owner('StatefulSet')],
+    ['a DaemonSet', owner('DaemonSet')],
+  ])('names rollout restart to the Pod of %s, which is immediate', (_who, podOwner) => {
+    const { nextStep } = failureOf(outage, podOwner);
+    expect(nextStep).toContain('by itself, after up to 17 minutes');
+    expect(nextStep).toContain('`kubectl rollout restart`');
+  });
+
+  test.each([
+    ['a Job', owner('Job', 'batch/v1')],
+    ['a ReplicationController', owner('ReplicationController', 'v1')],
+    ['a bare Pod', BARE],
+    ['a custom resource', owner('Cluster', 'postgresql.cnpg.io/v1')],
+  ])('names no rollout restart to %s, which has none', (_who, podOwner) => {
+    expect(failureOf(outage, podOwner).nextStep).not.toContain('rollout restart');
+  });
+
+  test('tells the Pod of a Job that it takes a minute', () => {
+    expect(failureOf(outage, owner('Job', 'batch/v1')).nextStep).toContain('within a minute');
+  });
+
+  test('tells the author of a bare Pod that nobody else tries again', () => {
+    expect(failureOf(outage, BARE).nextStep).toBe('create the Pod again in a while');
+  });
+});

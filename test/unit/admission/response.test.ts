@@ -1,0 +1,98 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Decision, ImageDecision } from '../../../src/admission/outcome.ts';
+import { responseOf } from '../../../src/admission/response.ts';
+import { digest } from '../../support/digests.ts';
+import type { ReviewResponse } from '../../support/running-webhook.ts';
+
+const DECISION: Decision = { outcome: 'pinned', patch: [], warnings: [], images: [], optOutsRefused: 0 };
+
+function respond(decision: Partial<Decision>): ReviewResponse {
+  return responseOf('request-1', { ...DECISION, ...decision }, 'enabled')['response'] as ReviewResponse;
+}
+
+function pinnedImage(container: string): ImageDecision {
+  return { container, reference: 'nginx:1', result: { is: 'pinned', digest: digest('a'), source: 'pin' } };
+}
+
+describe('a response', () => {
+  test('is an AdmissionReview v1 for the request that was asked', () => {
+    expect(responseOf('request-1', DECISION, 'enabled')).toEqual({
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      response: { uid: 'request-1', allowed: true, auditAnnotations: { outcome: 'pinned' } },
+    });
+  });
+
+  test('carries the patch as JSON in base64', () => {
+    const patch = [{ op: 'replace', path: '/spec/containers/0/image', value: 'nginx@ü' }] as const;
+    const { patchType, patch: text = '' } = respond({ patch });
+    expect(patchType).toBe('JSONPatch');
+    expect(text).toMatch(/^[A-Za-z0-9+/]+=*$/);
+    expect(JSON.parse(Buffer.from(text, 'base64').toString('utf8'))).toEqual(patch);
+  });
+
+  test('has no fields for a patch or warnings where there are none', () => {
+    const response = respond({});
+    expect(response).not.toHaveProperty('patch');
+    expect(response).not.toHaveProperty('patchType');
+    expect(response).not.toHaveProperty('warnings');
+    expect(response).not.toHaveProperty('status');
+  });
+});
+
+describe('a denial', () => {
+  test.each([
+    [400, 'BadRequest'],
+    [403, 'Forbidden'],
+    [500, 'InternalError'],
+    [503, 'ServiceUnavailable'],
+  ] as const)('with code %d has the reason %s, which clients read instead of the code', (code, reason) => {
+    const response = respond({ outcome: 'refused', denial: { code, message: 'no' } });
+    expect(response.allowed).toBe(false);
+    expect(response.status).toMatchObject({ status: 'Failure', code, reason, message: 'no' });
+  });
+
+  test('never says when to try again, which would hold the worker of a controller', () => {
+    const response = respond({ outcome: 'refused', denial: { code: 503, message: 'no' } });
+    expect(JSON.stringify(response)).not.toMatch(/retryAfter/i);
+    expect(response.status).not.toHaveProperty('details');
+  });
+});
+
+describe('audit annotations', () => {
+  const result = { is: 'failed', code: 'denied', error: new Error('secret') } as const;
+  const images: ImageDecision[] = [
+    pinnedImage('web'),
+    { container: 'log', reference: 'log:1', result: { is: 'left', reason: 'policy_off' } },
+    { container: 'volume/data', reference: 'data:1', result },
+  ];
+
+  test('say what became of each image', () => {
+    expect(respond({ outcome: 'admitted_unpinned', images }).auditAnnotations).toEqual({
+      outcome: 'admitted_unpinned',
+      images:
+        `web: nginx:1 -> ${digest('a')} (pin); ` +
+        'log: log:1 left alone (policy_off); volume/data: data:1 failed (denied)',
+    });
+  });
+
+  test('have no slash in their keys, since the API server puts a name and a slash in front', () => {
+    for (const key of Object.keys(respond({ images }).auditAnnotations ?? {}))
+      expect(key).toMatch(/^[a-z-]+$/);
+  });
+
+  test('stay small for a Pod of a thousand containers', () => {
+    const many = Array.from({ length: 1_000 }, (_, index) => pinnedImage(`container-${index}`));
+    const text = respond({ images: many }).auditAnnotations?.['images'] ?? '';
+    expect(text.length).toBeGreaterThan(1_000);
+    expect(text.length).toBeLessThanOrEqual(8_192);
+    expect(text.endsWith('…')).toBe(true);
+  });
+
+  test('name no image where none was looked at', () => {
+    const failed = { container: '', reference: '', result };
+    expect(respond({ outcome: 'internal_error', images: [failed] }).auditAnnotations).toEqual({
+      outcome: 'internal_error',
+    });
+  });
+});

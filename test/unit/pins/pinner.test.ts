@@ -1,0 +1,272 @@
+import { beforeEach, expect, test } from '@jest/globals';
+import { normalizedName, parseReference } from '../../../src/image/reference.ts';
+import type { ImagePin, PinnedImage } from '../../../src/pins/image-pin.ts';
+import { MemoryPinStore, PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
+import { Pinner, type PinRequest, type PinResult, type Recording } from '../../../src/pins/pinner.ts';
+import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
+import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
+import { RegistryError } from '../../../src/registry/errors.ts';
+import { Resolver, type TagSource } from '../../../src/resolver/resolver.ts';
+import { FakeClock } from '../../support/clock.ts';
+import { CacheCounts } from '../../support/counted.ts';
+import { digest } from '../../support/digests.ts';
+import { HeldSource, MovingSource } from '../../support/held-source.ts';
+import { ownedBy } from '../../support/pods.ts';
+import { settle } from '../../support/settle.ts';
+import { noDeadline } from '../../support/signals.ts';
+
+const A = digest('a');
+const B = digest('b');
+const WEB = 'registry.test/web:1';
+const DOWN = new RegistryError('unreachable', 'down', { registry: 'registry.test' });
+let counts: CacheCounts;
+let store: MemoryPinStore;
+
+beforeEach(() => {
+  counts = new CacheCounts();
+  store = new MemoryPinStore({ maxRevisions: 1_000, onCreated: () => {}, onForgotten: () => {} });
+});
+
+function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000): Pinner {
+  const clock = new FakeClock();
+  const resolver = new Resolver({
+    source,
+    maxTags: 1_000,
+    freshnessMs: 0,
+    followTtlMs: 0,
+    staleIfErrorMs: 0,
+    isImmutable: () => false,
+    countCacheRequest: counts.count,
+    now: clock.now,
+  });
+  return new Pinner({
+    store: pins,
+    revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 10 }),
+    resolver,
+    maxRevisions,
+    countCacheRequest: counts.count,
+    now: clock.date,
+  });
+}
+
+const owner = (uid: string, namespace = 'shop'): PodOwner =>
+  ownerOf({ ownerReferences: [ownedBy('ReplicaSet', uid)] }, namespace);
+
+function request(images: readonly string[], fields: Partial<PinRequest> = {}): PinRequest {
+  const references = new Map(
+    images.map(parseReference).map((reference) => [normalizedName(reference), reference]),
+  );
+  return {
+    owner: owner('rs-1'),
+    references,
+    identity: { fingerprint: 'anonymous' },
+    recording: 'everything',
+    signal: noDeadline(),
+    ...fields,
+  };
+}
+
+/** Digests, or the codes of what stood in their way. */
+async function pin(by: Pinner, images: readonly string[], fields?: Partial<PinRequest>): Promise<string[]> {
+  const results = await by.pin(request(images, fields));
+  return images.map((image) => shown(results.get(image)));
+}
+
+function shown(result: PinResult | undefined): string {
+  if (result === undefined) return 'nothing';
+  if (!('error' in result)) return result.digest;
+  return result.error instanceof Error && 'code' in result.error
+    ? String(result.error.code)
+    : String(result.error);
+}
+
+test('a revision keeps its digests for ever: the tag moves, the registry goes', async () => {
+  const source = new MovingSource(A);
+  const pins = pinner(source);
+  expect(await pin(pins, [WEB])).toEqual([A]);
+  source.digest = B;
+  expect(await pin(pins, [WEB])).toEqual([A]);
+  source.failure = DOWN;
+  expect(await pin(pins, [WEB])).toEqual([A]);
+  expect(source.asked).toBe(1);
+  expect([counts.of('pin', 'miss'), counts.of('pin', 'hit')]).toEqual([1, 2]);
+});
+
+test('another process reads the pin from the store once, and asks no registry', async () => {
+  const source = new MovingSource(A);
+  await pin(pinner(source), [WEB]);
+  source.digest = B;
+  expect(await pin(pinner(source), [WEB])).toEqual([A]);
+  expect(source.asked).toBe(1);
+});
+
+test('a revision that is forgotten in memory is found in the store', async () => {
+  const source = new MovingSource(A);
+  const pins = pinner(source, store, 1);
+  await pin(pins, [WEB]);
+  source.digest = B;
+  await pin(pins, [WEB], { owner: owner('rs-2') });
+  expect(await pin(pins, [WEB])).toEqual([A]);
+});
+
+test('Pods that arrive during a birth wait for it together', async () => {
+  const source = new HeldSource();
+  const pins = pinner(source);
+  const born = Array.from({ length: 20 }, () => pin(pins, [WEB]));
+  await settle();
+  source.question(0).answer(A);
+  expect(await Promise.all(born)).toEqual(Array(20).fill([A]));
+  expect(source.questions).toHaveLength(1);
+  expect([counts.of('pin', 'miss'), counts.of('pin', 'coalesced')]).toEqual([1, 19]);
+});
+
+test('one of them may give up without harm to the others', async () => {
+  const source = new HeldSource();
+  const pins = pinner(source);
+  const leaving = new AbortController();
+  const left = pin(pins, [WEB], { signal: leaving.signal });
+  const stayed = pin(pins, [WEB]);
+  await settle();
+  leaving.abort(new Error('too late'));
+  expect(await left).toEqual(['Error: too late']);
+  source.question(0).answer(A);
+  expect(await stayed).toEqual([A]);
+});
+
+test('a Pod with one more image than the birth under way gets that image from a birth of its own', async () => {
+  const source = new HeldSource();
+  const pins = pinner(source);
+  const plain = pin(pins, [WEB]);
+  const injected = pin(pins, [WEB, 'registry.test/sidecar:1']);
+  await settle();
+  source.question(0).answer(A);
+  expect(await plain).toEqual([A]);
+  await settle();
+  expect(source.questions.map(({ reference }) => reference)).toEqual([WEB, 'registry.test/sidecar:1']);
+  source.question(1).answer(B);
+  expect(await injected).toEqual([A, B]);
+});
+
+test('images of one Pod are asked for at the same time', async () => {
+  const source = new HeldSource();
+  const images = Array.from({ length: 10 }, (_, index) => `registry.test/c${index}:1`);
+  const pinned = pin(pinner(source), images);
+  await settle();
+  expect(source.questions).toHaveLength(10);
+  source.questions.forEach((question) => question.answer(A));
+  expect(await pinned).toEqual(Array(10).fill(A));
+});
+
+test('two namespaces with the same owner uid do not share', async () => {
+  const source = new MovingSource(A);
+  const pins = pinner(source);
+  await pin(pins, [WEB], { owner: owner('rs-1', 'shop') });
+  source.digest = B;
+  expect(await pin(pins, [WEB], { owner: owner('rs-1', 'evil') })).toEqual([B]);
+});
+
+test('a replica of nothing is resolved each time, and leaves nothing behind', async () => {
+  const source = new MovingSource(A);
+  const pins = pinner(source);
+  const alone = { owner: { type: 'none' } } as const;
+  expect(await pin(pins, [WEB], alone)).toEqual([A]);
+  source.digest = B;
+  expect(await pin(pins, [WEB], alone)).toEqual([B]);
+});
+
+const partly: TagSource = {
+  resolveTag: async ({ path }) => {
+    if (path === 'missing') throw new RegistryError('not_found', 'no', { registry: 'registry.test' });
+    return { digest: A };
+  },
+};
+const BOTH = [WEB, 'registry.test/missing:1'];
+
+test.each<[Recording, number]>([
+  ['everything', 0],
+  ['what_resolved', 1],
+  ['nothing', 0],
+])(
+  'where one image fails and %s may be recorded, the pin then holds %i images',
+  async (recording, images) => {
+    expect(await pin(pinner(partly), BOTH, { recording })).toEqual([A, 'not_found']);
+    const { revision } = request([]).owner as Extract<PodOwner, { type: 'revision' }>;
+    expect((await store.read(revision))?.images ?? []).toHaveLength(images);
+  },
+);
+
+test('looking without recording uses what is recorded, and changes nothing', async () => {
+  const source = new MovingSource(A);
+  const pins = pinner(source);
+  expect(await pin(pins, [WEB], { recording: 'nothing' })).toEqual([A]);
+  source.digest = B;
+  expect(await pin(pins, [WEB])).toEqual([B]);
+  source.digest = A;
+  expect(await pin(pins, [WEB], { recording: 'nothing' })).toEqual([B]);
+});
+
+test('where another process was faster, its digest is used, for this Pod and all after it', async () => {
+  const winner: PinStore = {
+    read: async () => undefined,
+    record: async (revision, images): Promise<ImagePin> => ({
+      revision,
+      images: images.map((image) => ({ ...image, digest: B })),
+    }),
+  };
+  const pins = pinner(new MovingSource(A), winner);
+  expect(await pin(pins, [WEB])).toEqual([B]);
+  expect(await pin(pins, [WEB])).toEqual([B]);
+});
+
+test('an image for which the pin has no room is pinned for this Pod alone', async () => {
+  const full: PinStore = {
+    read: async () => undefined,
+    record: async (revision) => ({ revision, images: [] }),
+  };
+  const results = await pinner(new MovingSource(A), full).pin(request([WEB]));
+  expect(results.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: 'full' });
+});
+
+const unreadable = new PinStoreError('pin_unreadable', 'no');
+const unwritable = new PinStoreError('pin_unwritable', 'no');
+const broken = (error: PinStoreError): PinStore => ({
+  read: async () => (error === unreadable ? Promise.reject(error) : undefined),
+  record: async (): Promise<never> => Promise.reject(error),
+});
+
+test.each([unreadable, unwritable])(
+  'a store that fails is the failure of every image where a Pod must be refused',
+  async (error) => {
+    expect(await pin(pinner(new MovingSource(A), broken(error)), [WEB])).toEqual([error.code]);
+  },
+);
+
+test.each([unreadable, unwritable])(
+  'where the Pod is admitted anyway it is pinned all the same, and says so',
+  async (error) => {
+    const results = await pinner(new MovingSource(A), broken(error)).pin(
+      request([WEB], { recording: 'what_resolved' }),
+    );
+    expect(results.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: error });
+  },
+);
+
+test('what was pinned is recorded in normalised form, with its time', async () => {
+  const recorded: PinnedImage[] = [];
+  const recording: PinStore = {
+    read: async () => undefined,
+    record: async (revision, images) => {
+      recorded.push(...images);
+      return { revision, images };
+    },
+  };
+  await pinner(new MovingSource(A), recording).pin(request(['nginx:1']));
+  expect(recorded).toEqual([
+    {
+      reference: 'docker.io/library/nginx:1',
+      digest: A,
+      resolvedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      source: 'resolved',
+    },
+  ]);
+});

@@ -1,0 +1,84 @@
+import { describe, expect, test } from '@jest/globals';
+import { logAdmission, type LoggedAdmission } from '../../../src/telemetry/admission-log.ts';
+import { createLog, type LogLevel } from '../../../src/telemetry/log.ts';
+import { digest } from '../../support/digests.ts';
+
+const REQUEST = { uid: 'request-1', operation: 'CREATE', namespace: 'shop', name: '', dryRun: false };
+const PINNED = {
+  container: 'web',
+  reference: 'nginx:1',
+  result: { is: 'pinned', digest: digest('a'), source: 'pin' },
+};
+const FAILED = {
+  container: 'cache',
+  reference: 'redis:7',
+  result: { is: 'failed', code: 'denied', error: Object.assign(new Error('status 403'), { status: 403 }) },
+};
+
+function logged(admission: Partial<LoggedAdmission>, level: LogLevel = 'info'): Record<string, unknown>[] {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  logAdmission(createLog({ level, pretty: false, destination }), {
+    request: REQUEST,
+    mode: 'enabled',
+    decision: { outcome: 'pinned', owner: 'ReplicaSet/web', images: [PINNED] },
+    durationMs: 1.23456,
+    ...admission,
+  });
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe('the log line of an admission', () => {
+  test('says which request came to what, image by image', () => {
+    expect(logged({})).toEqual([
+      {
+        level: 'info',
+        time: expect.any(String),
+        uid: 'request-1',
+        operation: 'CREATE',
+        namespace: 'shop',
+        owner: 'ReplicaSet/web',
+        mode: 'enabled',
+        outcome: 'pinned',
+        images: [
+          { container: 'web', reference: 'nginx:1', is: 'pinned', digest: digest('a'), source: 'pin' },
+        ],
+        durationMs: 1.235,
+        msg: 'admission',
+      },
+    ]);
+  });
+
+  test('says the name of the Pod and that it is a dry run, where that is so', () => {
+    const [line] = logged({ request: { ...REQUEST, name: 'bare', dryRun: true } });
+    expect(line).toMatchObject({ pod: 'bare', dryRun: true });
+    expect(logged({})[0]).not.toHaveProperty('pod');
+    expect(logged({})[0]).not.toHaveProperty('dryRun');
+  });
+
+  test('has no owner where the Pod has none', () => {
+    const [line] = logged({ decision: { outcome: 'pinned', owner: undefined, images: [] } });
+    expect(line).not.toHaveProperty('owner');
+  });
+
+  test('is a warning where an image failed, with the error that the Pod’s author is not told', () => {
+    const [line] = logged({ decision: { outcome: 'refused', images: [PINNED, FAILED] } });
+    expect(line).toMatchObject({ level: 'warn', outcome: 'refused' });
+    expect(line?.['images']).toMatchObject([
+      { container: 'web' },
+      {
+        container: 'cache',
+        is: 'failed',
+        code: 'denied',
+        error: { name: 'Error', status: 403, message: 'status 403' },
+      },
+    ]);
+    expect(JSON.stringify(line)).not.toContain('stack');
+  });
+
+  test('is not written below the level of the log', () => {
+    expect(logged({}, 'warn')).toEqual([]);
+    expect(logged({ decision: { outcome: 'refused', images: [FAILED] } }, 'warn')).toHaveLength(1);
+    expect(logged({ decision: { outcome: 'refused', images: [FAILED] } }, 'error')).toEqual([]);
+  });
+});
