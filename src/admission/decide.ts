@@ -157,7 +157,9 @@ function imageResult(planned: PlannedImage, results: PinResults): ImageResult {
     return { image, is: 'pinned', reference, digest, source: 'pod', notRecorded: undefined };
   }
   const result = results.get(`${planned.do} ${planned.name}`) ?? { error: new Error('no answer') };
-  if ('error' in result) return { image, is: 'failed', error: result.error };
+  if ('error' in result) {
+    return { image, is: 'failed', reference: planned.reference, error: result.error };
+  }
   const { digest, source, notRecorded } = result;
   return { image, is: 'pinned', reference: planned.reference, digest, source, notRecorded };
 }
@@ -166,12 +168,12 @@ function decisionOnError(error: unknown, mode: Mode): Decision {
   if (error instanceof InvalidPodError) {
     const message = `samebytes: this is not a Pod: ${error.message}`;
     if (mode === 'audit') return { ...NOTHING, outcome: 'invalid_pod', warnings: [message] };
-    return { ...NOTHING, outcome: 'invalid_pod', denial: { code: 400, message } };
+    return { ...NOTHING, outcome: 'invalid_pod', denial: { code: 403, message } };
   }
   const message = 'samebytes failed; its log says more';
   const images = [
     { container: '', reference: '', result: { is: 'failed', code: 'internal_error', error } },
   ] as const;
   if (mode !== 'enabled') return { ...NOTHING, images, outcome: 'internal_error', warnings: [message] };
-  return { ...NOTHING, images, outcome: 'internal_error', denial: { code: 500, message } };
+  return { ...NOTHING, images, outcome: 'internal_error', denial: { code: 503, message } };
 }

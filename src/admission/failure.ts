@@ -8,7 +8,7 @@ export interface Failure {
   readonly what: string;
   readonly nextStep: string;
   /** The status of a denial: 503 where trying again may help, 403 where somebody has to change something. */
-  readonly status: 403 | 500 | 503;
+  readonly status: 403 | 503;
 }
 
 /** Thrown by signals that end when an admission has to be answered. */
@@ -70,7 +70,7 @@ function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
   if (error instanceof DeadlineError) {
     return { code: 'deadline', what: 'no answer from the registry in time', nextStep: RETRY, status: 503 };
   }
-  return { code: 'internal_error', what: 'samebytes failed', nextStep: ASK_OPERATOR, status: 500 };
+  return { code: 'internal_error', what: 'samebytes failed', nextStep: ASK_OPERATOR, status: 503 };
 }
 
 /**

@@ -44,7 +44,7 @@ export type LeftReason = 'policy_off' | 'custom_owner' | 'never_pulled' | 'inval
 export interface Decision {
   readonly outcome: Outcome;
   /** Set where the Pod is refused. */
-  readonly denial?: { readonly code: 400 | 403 | 500 | 503; readonly message: string } | undefined;
+  readonly denial?: { readonly code: 403 | 503; readonly message: string } | undefined;
   readonly patch: readonly PatchOperation[];
   readonly warnings: readonly string[];
   readonly images: readonly ImageDecision[];

@@ -91,7 +91,7 @@ export class PolicyRules {
     const asked = annotation?.byContainer.get(container) ?? annotation?.all;
     if (asked === undefined || asked === policy) return { policy, reason, optOutRefused: false };
     if (rule?.allowOptOut === false) return { policy, reason, optOutRefused: true };
-    if (context.customOwner && rule?.policy === undefined) return { policy, reason, optOutRefused: false };
+    if (context.customOwner && policy === 'off') return { policy, reason, optOutRefused: false };
     return { policy: asked, reason: 'annotation', optOutRefused: false };
   }
 }

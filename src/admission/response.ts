@@ -31,9 +31,7 @@ export function responseOf(uid: string, decision: Decision, mode: Mode): JsonObj
 
 /** The reasons of a Kubernetes Status (apimachinery meta/v1) that go with the codes. */
 const REASONS = {
-  400: 'BadRequest',
   403: 'Forbidden',
-  500: 'InternalError',
   503: 'ServiceUnavailable',
 } as const;
 

@@ -39,7 +39,12 @@ export type ImageResult =
       readonly source: DigestSource;
       readonly notRecorded: 'full' | PinStoreError | undefined;
     }
-  | { readonly image: PodImage; readonly is: 'failed'; readonly error: unknown };
+  | {
+      readonly image: PodImage;
+      readonly is: 'failed';
+      readonly reference: ImageReference;
+      readonly error: unknown;
+    };
 
 type PinnedResult = Extract<ImageResult, { is: 'pinned' }>;
 type FailedResult = Extract<ImageResult, { is: 'failed' }>;
@@ -100,20 +105,25 @@ function idleOutcome(results: readonly ImageResult[]): Outcome {
 }
 
 function denialOf(failed: readonly FailedResult[], owner: PodOwner): NonNullable<Decision['denial']> {
-  const failures = new Map(failed.map(({ image, error }) => [image.image, failureOf(error, owner)]));
-  const named = [...failures].slice(0, MAX_NAMED_IMAGES);
-  const texts = named.map(
-    ([image, { what, nextStep }]) => `cannot pin image ${quote(image)}: ${what}; ${nextStep}`,
+  const failures = new Map(
+    failed.map(({ image, reference, error }) => [imageText(image, reference), failureOf(error, owner)]),
   );
+  const named = [...failures].slice(0, MAX_NAMED_IMAGES);
+  const texts = named.map(([image, { what, nextStep }]) => `cannot pin image ${image}: ${what}; ${nextStep}`);
   const more = failures.size - named.length;
   if (more > 0) texts.push(`and ${more} more images`);
   return { code: worstStatus([...failures.values()]), message: `samebytes: ${texts.join('. ')}` };
 }
 
+/** The image as written, and its registry where the author left that out. */
+function imageText({ image }: PodImage, { domain }: ImageReference): string {
+  return image.startsWith(domain) ? quote(image) : `${quote(image)} (${domain})`;
+}
+
 /** What somebody has to mend counts more than what passes by itself. */
 function worstStatus(failures: readonly Failure[]): Failure['status'] {
   const statuses = new Set(failures.map(({ status }) => status));
-  return statuses.has(403) ? 403 : statuses.has(500) ? 500 : 503;
+  return statuses.has(403) ? 403 : 503;
 }
 
 function patchOf(
@@ -180,9 +190,8 @@ function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] 
   const what = `${result.image.name}: ${quote(result.image.image)}`;
   if (result.is === 'failed') {
     const { what: why } = failureOf(result.error, owner);
-    return [
-      mode === 'audit' ? `would refuse ${what}: ${why}` : `${what} runs by its tag, not pinned: ${why}`,
-    ];
+    if (mode !== 'audit') return [`${what} runs by its tag, not pinned: ${why}`];
+    return [`${result.image.type === 'ephemeral' ? 'would not pin' : 'would refuse'} ${what}: ${why}`];
   }
   if (result.is === 'pinned') {
     const { digest, notRecorded } = result;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter, parseDocument, type Document } from 'yaml';
 import { isObject } from '../json/json-object.ts';
 import { settingsSchema, type Settings } from './settings.ts';
 
@@ -67,12 +67,23 @@ function readYaml(file: string): Record<string, unknown> {
     );
     throw new SettingsError(`${file} is not YAML:\n  ${problems.join('\n  ')}`);
   }
-  const value: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const value = plainValue(file, document);
   if (!isObject(value))
     throw new SettingsError(
       `${file} does not hold settings, but one ${Array.isArray(value) ? 'list' : 'text'}`,
     );
   return { ...value };
+}
+
+function plainValue(file: string, document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (cause) {
+    // An alias to nothing, or so many that they would fill the memory.
+    throw new SettingsError(`${file} is not YAML:\n  ${cause instanceof Error ? cause.message : ''}`, {
+      cause,
+    });
+  }
 }
 
 function readText(file: string, what: string): string {
@@ -90,7 +101,9 @@ function setIn(
   value: unknown,
 ): void {
   const fields = tree[section];
-  tree[section] = { ...(isObject(fields) ? fields : {}), [name]: value };
+  // What is no section stays as it is: the check of all settings says so.
+  if (fields !== undefined && fields !== null && !isObject(fields)) return;
+  tree[section] = { ...fields, [name]: value };
 }
 
 function pathText(path: readonly PropertyKey[]): string {

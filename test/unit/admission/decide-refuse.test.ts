@@ -95,14 +95,8 @@ describe('the message of a denial', () => {
     const admission = underTest();
     admission.tags.fail(WEB, 'not_found');
     const text = await message(BOTH, admission);
-    expect(text).toMatch(/^samebytes: cannot pin image "nginx:1"/);
+    expect(text).toMatch(/^samebytes: cannot pin image "nginx:1" \(docker\.io\): /);
     expect(text).toContain('the registry has no such tag; push it, or correct the image');
-  });
-
-  test('names the registry, also where the image leaves it out', async () => {
-    const admission = underTest();
-    admission.tags.fail(WEB, 'unreachable');
-    expect(await message(BOTH, admission)).toContain('docker.io');
   });
 
   test('names each image that failed once, and none that did not', async () => {
@@ -144,7 +138,7 @@ describe('the message of a denial', () => {
     const admission = underTest();
     admission.tags.fail(WEB, new TypeError('secret is not a function'));
     const { decision } = await admission.admit(BOTH);
-    expect(decision.denial?.message).toContain('"nginx:1": samebytes failed');
+    expect(decision.denial?.message).toContain('"nginx:1" (docker.io): samebytes failed');
     expect(JSON.stringify(responseOf('request-1', decision, 'enabled'))).not.toContain('secret');
   });
 });

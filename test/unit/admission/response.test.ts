@@ -42,9 +42,7 @@ describe('a response', () => {
 
 describe('a denial', () => {
   test.each([
-    [400, 'BadRequest'],
     [403, 'Forbidden'],
-    [500, 'InternalError'],
     [503, 'ServiceUnavailable'],
   ] as const)('with code %d has the reason %s, which clients read instead of the code', (code, reason) => {
     const response = respond({ outcome: 'refused', denial: { code, message: 'no' } });

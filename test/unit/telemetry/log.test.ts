@@ -72,13 +72,6 @@ describe('a line of the log', () => {
     expect(text).toMatch(/port.*8443/);
     expect(() => JSON.parse(text) as unknown).toThrow('JSON');
   });
-
-  test('for people goes to any destination that JSON goes to', () => {
-    const lines: string[] = [];
-    const destination = { write: (line: string) => void lines.push(line) };
-    createLog({ level: 'info', pretty: true, destination }).info('listening');
-    expect(lines.join('')).toContain('listening');
-  });
 });
 
 describe('a secret', () => {
