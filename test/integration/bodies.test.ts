@@ -53,7 +53,7 @@ test.each([
 ])('%s is denied, since it is no Pod', async (_what, object) => {
   const { allowed, status } = await webhook.review(admissionReview(object));
   expect(allowed).toBe(false);
-  expect(status).toMatchObject({ code: 400, message: expect.stringContaining('not a Pod') });
+  expect(status).toMatchObject({ code: 403, message: expect.stringContaining('not a Pod') });
 });
 
 test('a body over 8 MiB is refused with 413, one below is answered', async () => {

@@ -1,0 +1,187 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  hostOf,
+  InvalidReferenceError,
+  normalizedName,
+  parseReference,
+  withDigest,
+} from '../../../src/image/reference.ts';
+import { errorOf } from '../../support/settings-files.ts';
+
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+
+describe('a reference is normalised as distribution/reference does it', () => {
+  test.each([
+    ['nginx', 'docker.io/library/nginx:latest'],
+    ['nginx:1', 'docker.io/library/nginx:1'],
+    ['library/nginx:1', 'docker.io/library/nginx:1'],
+    ['docker.io/nginx:1', 'docker.io/library/nginx:1'],
+    ['index.docker.io/nginx:1', 'docker.io/library/nginx:1'],
+    ['docker.io/library/nginx:1', 'docker.io/library/nginx:1'],
+    ['grafana/loki:3', 'docker.io/grafana/loki:3'],
+    ['a/b/c:1', 'docker.io/a/b/c:1'],
+    ['ghcr.io/org/app:v1', 'ghcr.io/org/app:v1'],
+    ['localhost/app:1', 'localhost/app:1'],
+    ['localhost:5000/shop/web:1.0', 'localhost:5000/shop/web:1.0'],
+    ['registry:5000/app', 'registry:5000/app:latest'],
+    ['127.0.0.1:5000/app:1', '127.0.0.1:5000/app:1'],
+    ['[::1]:5000/app:1', '[::1]:5000/app:1'],
+    ['[2001:db8::1]/app:1', '[2001:db8::1]/app:1'],
+    ['REGISTRY/app:1', 'registry/app:1'],
+    ['Ghcr.IO/org/app:V1', 'ghcr.io/org/app:V1'],
+    ['a--b/c__d/e.f:1_2.3-4', 'docker.io/a--b/c__d/e.f:1_2.3-4'],
+    [`nginx@${DIGEST}`, `docker.io/library/nginx@${DIGEST}`],
+    [`nginx:1@${DIGEST}`, `docker.io/library/nginx:1@${DIGEST}`],
+    [`nginx@sha512:${'0'.repeat(128)}`, `docker.io/library/nginx@sha512:${'0'.repeat(128)}`],
+    [`app:${'t'.repeat(128)}`, `docker.io/library/app:${'t'.repeat(128)}`],
+    [`r.io/${'p'.repeat(255)}:1`, `r.io/${'p'.repeat(255)}:1`],
+    ['f'.repeat(63), `docker.io/library/${'f'.repeat(63)}:latest`],
+  ])('%.60s', (written, name) => {
+    expect(normalizedName(parseReference(written))).toBe(name);
+  });
+});
+
+describe('a reference that neither Kubernetes nor containerd reads is refused', () => {
+  test.each([
+    '',
+    ' ',
+    ' nginx',
+    'nginx ',
+    'nginx\n',
+    'nginx:',
+    'nginx:1:2',
+    'nginx:-1',
+    'nginx:.1',
+    `nginx:${'t'.repeat(129)}`,
+    'nginx:ä',
+    'Nginx',
+    'library/Nginx',
+    'nginx@',
+    'nginx@sha256:abc',
+    `nginx@sha256:${'A'.repeat(64)}`,
+    `nginx@md5:${'a'.repeat(32)}`,
+    `nginx@${DIGEST}@${DIGEST}`,
+    `@${DIGEST}`,
+    ':1',
+    '/nginx',
+    'nginx/',
+    'a//b',
+    'a/_b',
+    'a/b_',
+    'a___b',
+    'a..b',
+    'https://ghcr.io/org/app',
+    'ghcr.io:port/app',
+    'ghcr.io:/app',
+    'ghcr.io:0/app',
+    'ghcr.io:65536/app',
+    '-ghcr.io/app',
+    'ghcr-.io/app',
+    'ghcr..io/app',
+    '[::1/app',
+    '[fe80::1%25eth0]/app',
+    'user@ghcr.io/app',
+    'ghcr.io/../app',
+    'ghcr.io/app?x=1',
+    'ghcr.io/app#x',
+    'ghcr.io/%2e%2e/app',
+    'a'.repeat(64),
+    `r.io/${'p'.repeat(256)}`,
+    'nginx\u0000',
+    '鏡像:1',
+  ])('%.60j', (written) => {
+    expect(() => parseReference(written)).toThrow(InvalidReferenceError);
+  });
+});
+
+describe('a digest is added to what the user wrote', () => {
+  test.each([
+    ['nginx', `nginx@${DIGEST}`, `nginx@${DIGEST}`],
+    ['nginx:1', `nginx@${DIGEST}`, `nginx:1@${DIGEST}`],
+    ['index.docker.io/nginx:1', `index.docker.io/nginx@${DIGEST}`, `index.docker.io/nginx:1@${DIGEST}`],
+    ['Ghcr.IO:443/org/app:V1', `Ghcr.IO:443/org/app@${DIGEST}`, `Ghcr.IO:443/org/app:V1@${DIGEST}`],
+    ['[::1]:5000/app', `[::1]:5000/app@${DIGEST}`, `[::1]:5000/app@${DIGEST}`],
+  ])('%s', (written, plain, tagged) => {
+    const reference = parseReference(written);
+    expect(withDigest(reference, DIGEST, { keepTag: false })).toBe(plain);
+    expect(withDigest(reference, DIGEST, { keepTag: true })).toBe(tagged);
+  });
+});
+
+test('the host that is contacted is in lower case, the spelling in the Pod is the author’s', () => {
+  const reference = parseReference('Registry.Example:5000/app:1');
+  expect(hostOf(reference)).toBe('registry.example:5000');
+  expect(reference.domain).toBe('Registry.Example:5000');
+});
+
+const label = fc.stringMatching(/^[a-z0-9]{1,8}(-[a-z0-9]{1,8})?$/);
+const component = fc.stringMatching(/^[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,4})?$/);
+const domain = fc
+  .tuple(label, label, fc.option(fc.integer({ min: 1, max: 65_535 })))
+  .map(([first, second, port]) => `${first}.${second}${port === null ? '' : `:${port}`}`);
+const path = fc.array(component, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+const tag = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/);
+
+describe('for every text', () => {
+  test('a valid one is taken apart into the parts it was made of', () => {
+    fc.assert(
+      fc.property(domain, path, tag, (madeDomain, madePath, madeTag) => {
+        const written = `${madeDomain}/${madePath}:${madeTag}`;
+        expect(parseReference(written)).toMatchObject({
+          written,
+          writtenRepository: `${madeDomain}/${madePath}`,
+          tag: madeTag,
+        });
+      }),
+    );
+  });
+
+  test('normalising is done once: a normalised name is its own', () => {
+    fc.assert(
+      fc.property(fc.option(domain), path, tag, (madeDomain, madePath, madeTag) => {
+        const name = normalizedName(
+          parseReference(`${madeDomain === null ? '' : `${madeDomain}/`}${madePath}:${madeTag}`),
+        );
+        expect(normalizedName(parseReference(name))).toBe(name);
+      }),
+    );
+  });
+
+  test('nothing but the one error is thrown, and what is pinned reads back as the same repository', () => {
+    const near = fc.string({ unit: fc.constantFrom(...'aZ0:/@.-_[]% \n'), maxLength: 40 });
+    fc.assert(
+      fc.property(fc.oneof(near, fc.string({ unit: 'binary' })), (written) => {
+        let reference;
+        try {
+          reference = parseReference(written);
+        } catch (error) {
+          expect(error).toBeInstanceOf(InvalidReferenceError);
+          return;
+        }
+        const pinned = parseReference(withDigest(reference, DIGEST, { keepTag: false }));
+        expect([pinned.domain, pinned.path, pinned.digest]).toEqual([
+          reference.domain,
+          reference.path,
+          DIGEST,
+        ]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test.each([
+    'a'.repeat(100_000),
+    'a/'.repeat(50_000),
+    'a-'.repeat(50_000),
+    `a${'-'.repeat(100_000)}!`,
+    `${'a.'.repeat(50_000)}/b`,
+    `[${':'.repeat(100_000)}`,
+    `a:${'1'.repeat(100_000)}`,
+    `a@sha256:${'a'.repeat(100_000)}`,
+  ])('100 KB are refused with a short message: %.12s…', (written) => {
+    const error = errorOf(() => parseReference(written));
+    expect(error).toBeInstanceOf(InvalidReferenceError);
+    expect((error as Error).message.length).toBeLessThan(200);
+  });
+});
