@@ -97,11 +97,11 @@ function guardedConnector(options: TransportOptions): buildConnector.connector {
     ...(options.ca === undefined ? {} : { ca: [...rootCertificates, options.ca] }),
   });
   return (target, callback) => {
-    // No lookup is made for an address literal, so it is checked here.
+    // No lookup is made for an address literal, and localhost is this machine whatever a name server says (RFC 6761).
     const host = target.hostname.replace(/^\[|\]$/g, '');
-    if (isIP(host) !== 0 && isForbidden(host, options)) {
-      return callback(new ForbiddenAddressError(`the address ${host} is closed`), null);
-    }
+    const closed =
+      isIP(host) === 0 ? host === 'localhost' && !options.allowLoopback : isForbidden(host, options);
+    if (closed) return callback(new ForbiddenAddressError(`the address ${host} is closed`), null);
     return connect(target, callback);
   };
 }

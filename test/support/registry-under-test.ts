@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { OciRegistry, type SeenRequest } from '../../src/demo/oci-registry.ts';
 import { parseReference } from '../../src/image/reference.ts';
@@ -80,8 +81,11 @@ export class RegistryUnderTest {
 
   /** Answers every request but pushes with these instead. */
   answer(write: (response: ServerResponse, method: string, path: string) => void): void {
-    this.registry.intercept = (request, response) => {
-      if (request.method !== 'PUT') write(response, request.method ?? '', request.url ?? '');
+    this.registry.intercept = async (request, response) => {
+      if (request.method === 'PUT') return;
+      write(response, request.method ?? '', request.url ?? '');
+      // An answer that was begun is the whole answer.
+      if (response.headersSent && !response.closed) await once(response, 'close');
     };
   }
 }

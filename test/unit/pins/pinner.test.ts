@@ -115,7 +115,7 @@ test('Pods that arrive during a birth wait for it together', async () => {
   const born = Array.from({ length: 20 }, () => pin(pins, [WEB]));
   await settle();
   source.question(0).answer(A);
-  expect(await Promise.all(born)).toEqual(Array(20).fill([A]));
+  expect(await Promise.all(born)).toEqual(Array.from({ length: 20 }, () => [A]));
   expect(source.questions).toHaveLength(1);
   expect([counts.of('pin', 'miss'), counts.of('pin', 'coalesced')]).toEqual([1, 19]);
 });
@@ -230,8 +230,13 @@ test('an image for which the pin has no room is pinned for this Pod alone', asyn
 const unreadable = new PinStoreError('pin_unreadable', 'no');
 const unwritable = new PinStoreError('pin_unwritable', 'no');
 const broken = (error: PinStoreError): PinStore => ({
-  read: async () => (error === unreadable ? Promise.reject(error) : undefined),
-  record: async (): Promise<never> => Promise.reject(error),
+  read: async () => {
+    if (error === unreadable) throw error;
+    return undefined;
+  },
+  record: async () => {
+    throw error;
+  },
 });
 
 test.each([unreadable, unwritable])(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { findBearer, parseChallenges } from '../../../src/registry/challenge.ts';
 
 function realmOf(header: string | string[]): string | undefined {

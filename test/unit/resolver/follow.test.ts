@@ -62,7 +62,7 @@ test('past half its time an answer still serves while one question refreshes it'
   await known();
   clock.advance(MINUTE_MS / 2 + 1);
   expect(await Promise.all([follow(), follow(), follow()])).toEqual(
-    Array(3).fill({ digest: A, source: 'cache' }),
+    Array.from({ length: 3 }, () => ({ digest: A, source: 'cache' })),
   );
   expect(source.questions).toHaveLength(2);
   source.question(1).answer(B);
