@@ -89,12 +89,13 @@ test('a failure reaches everyone who waited, and nobody after them', async () =>
   expect(await flights.join('key', async () => 'well again', noDeadline())).toBe('well again');
 });
 
+function throwAtOnce(): Promise<string> {
+  throw new Error('at once');
+}
+
 test('work that throws before it returns a promise is a failure like any other', async () => {
   const flights = new SharedFlights<string>();
-  const work = (): Promise<string> => {
-    throw new Error('at once');
-  };
-  await expect(flights.join('key', work, noDeadline())).rejects.toThrow('at once');
+  await expect(flights.join('key', throwAtOnce, noDeadline())).rejects.toThrow('at once');
   await settle();
   expect(flights.size).toBe(0);
 });

@@ -11,11 +11,11 @@ test.each([
   [`sha512:${'a'.repeat(64)}`, false, false],
   [`md5:${'a'.repeat(32)}`, false, false],
   [`__proto__:${'a'.repeat(64)}`, false, false],
-  [`constructor:${'a'}`, false, false],
+  ['constructor:a', false, false],
   ['sha256:', false, false],
   [':', false, false],
   ['', false, false],
-  [`${'a'.repeat(64)}`, false, false],
+  ['a'.repeat(64), false, false],
   [`sha256:${'a'.repeat(64)}\n`, false, false],
 ])('%.80j is a digest: %p; one that a registry may answer with: %p', (text, digest, manifest) => {
   expect(isDigest(text)).toBe(digest);

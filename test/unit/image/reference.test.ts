@@ -6,6 +6,7 @@ import {
   normalizedName,
   parseReference,
   withDigest,
+  type ImageReference,
 } from '../../../src/image/reference.ts';
 import { errorOf } from '../../support/settings-files.ts';
 
@@ -115,6 +116,16 @@ test('the host that is contacted is in lower case, the spelling in the Pod is th
   expect(reference.domain).toBe('Registry.Example:5000');
 });
 
+/** The reference; undefined where the text is none. Any error but the one is passed on. */
+function read(written: string): ImageReference | undefined {
+  try {
+    return parseReference(written);
+  } catch (error) {
+    if (error instanceof InvalidReferenceError) return undefined;
+    throw error;
+  }
+}
+
 const label = fc.stringMatching(/^[a-z0-9]{1,8}(-[a-z0-9]{1,8})?$/);
 const component = fc.stringMatching(/^[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,4})?$/);
 const domain = fc
@@ -149,16 +160,11 @@ describe('for every text', () => {
   });
 
   test('nothing but the one error is thrown, and what is pinned reads back as the same repository', () => {
-    const near = fc.string({ unit: fc.constantFrom(...'aZ0:/@.-_[]% \n'), maxLength: 40 });
+    const near = fc.string({ unit: fc.constantFrom(...Array.from('aZ0:/@.-_[]% \n')), maxLength: 40 });
     fc.assert(
-      fc.property(fc.oneof(near, fc.string({ unit: 'binary' })), (written) => {
-        let reference;
-        try {
-          reference = parseReference(written);
-        } catch (error) {
-          expect(error).toBeInstanceOf(InvalidReferenceError);
-          return;
-        }
+      fc.property(fc.oneof(near, fc.string({ unit: 'binary' }), path), (written) => {
+        const reference = read(written);
+        fc.pre(reference !== undefined);
         const pinned = parseReference(withDigest(reference, DIGEST, { keepTag: false }));
         expect([pinned.domain, pinned.path, pinned.digest]).toEqual([
           reference.domain,

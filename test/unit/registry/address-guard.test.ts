@@ -76,6 +76,10 @@ function nameServer(...addresses: string[]): { asked: string[]; lookup: LookupFu
   return { asked, lookup };
 }
 
+/** A name server that knows no name. */
+const failing: LookupFunction = (_name, _options, callback) =>
+  callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), '');
+
 async function resolve(lookup: LookupFunction, absolute = true, all = true): Promise<unknown> {
   const { promise, resolve: done } = Promise.withResolvers<unknown>();
   guardedLookup(PUBLIC_ONLY, { absolute, lookup })('registry.example', { all }, (error, address) =>
@@ -109,8 +113,6 @@ describe('the look-up of a name', () => {
   });
 
   test('reports what the name server reported', async () => {
-    const failing: LookupFunction = (_name, _options, callback) =>
-      callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), '');
     expect(await resolve(failing)).toMatchObject({ code: 'ENOTFOUND' });
   });
 

@@ -135,10 +135,11 @@ describe('an answer that no registry gives is an invalid answer', () => {
     let written = 0;
     under.answer((response, method) => {
       response.writeHead(200, { 'content-type': MANIFEST });
-      if (method === 'HEAD') return void response.end();
+      if (method === 'HEAD') response.end();
       const chunk = Buffer.alloc(256 * 1024, ' ');
       const write = (): void => {
-        while (!response.destroyed && response.write(chunk)) written += chunk.length;
+        while (!response.writableEnded && !response.destroyed && response.write(chunk))
+          written += chunk.length;
       };
       response.on('drain', write);
       write();
