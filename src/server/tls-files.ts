@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 
@@ -64,6 +65,9 @@ async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<TlsPair
   const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
   try {
     createSecureContext({ cert, key });
+    // That takes empty text for no certificate at all.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
+      throw new Error('the key is of another');
   } catch (cause) {
     const problem = `${certFile} and ${keyFile} are no certificate and its private key in PEM`;
     throw new TlsPairError(problem, { cause });

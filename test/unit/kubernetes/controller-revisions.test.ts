@@ -9,6 +9,7 @@ import { noDeadline } from '../../support/signals.ts';
 const NAME = {
   namespace: 'shop',
   name: 'db-5d8f',
+  hash: '5d8f',
   workload: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'set-1' },
 } as const;
 
@@ -29,7 +30,7 @@ beforeEach(async () => {
   const config = new KubeConfig();
   const { port } = server.address() as AddressInfo;
   config.loadFromClusterAndUser(
-    { name: 'c', server: `http://127.0.0.1:${port}`, skipTLSVerify: false },
+    { name: 'c', server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
     { name: 'u' },
   );
   revisions = new ClusterControllerRevisions(config.makeApiClient(AppsV1Api));

@@ -60,7 +60,7 @@ test('an idle connection does not hold the close up', async () => {
   const listener = await Listener.open((_request, response) => response.end(), LOOPBACK);
   const agent = new http.Agent({ keepAlive: true });
   await get(listener.port, agent);
-  await listener.close(60_000);
+  await expect(listener.close(60_000)).resolves.toBeUndefined();
   agent.destroy();
 });
 
