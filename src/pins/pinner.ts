@@ -93,7 +93,8 @@ export class Pinner {
         this.#options.countCacheRequest('pin', 'miss');
         return this.#bear(revision, request);
       }
-      const born = await this.#births.join(key, work, signal, (boarding) =>
+      // What one mode tolerates another must not inherit, should a namespace change its label meanwhile.
+      const born = await this.#births.join(`${recording} ${key}`, work, signal, (boarding) =>
         this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
       );
       if ([...references.keys()].every((name) => born.has(name))) return born;

@@ -275,3 +275,14 @@ test('what was pinned is recorded in normalised form, with its time', async () =
     },
   ]);
 });
+
+test('a Pod that must be refused inherits no tolerance from one that need not, though they arrive together', async () => {
+  const source = new MovingSource(A);
+  const under = pinner(source, broken(unwritable));
+  const [tolerant, strict] = await Promise.all([
+    under.pin(request([WEB], { recording: 'what_resolved' })),
+    under.pin(request([WEB], { recording: 'everything' })),
+  ]);
+  expect(tolerant.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: unwritable });
+  expect(strict.get(WEB)).toEqual({ error: unwritable });
+});
