@@ -1,11 +1,41 @@
+import { findBinaries } from './test/support/cluster/binaries.ts';
+
 // Jest runs the very thing that `node src/main.ts` runs: TypeScript with its types stripped by Node itself.
-export default {
+const shared = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
-  testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/support/strip-types.js' },
   moduleFileExtensions: ['ts', 'js', 'json', 'node'],
+};
+
+const local = {
+  ...shared,
+  displayName: 'local',
+  roots: ['<rootDir>/test/unit', '<rootDir>/test/integration'],
+  testMatch: ['**/*.test.ts'],
+};
+
+/** Against a real control plane, where its programs are built. */
+const cluster = {
+  ...shared,
+  displayName: 'cluster',
+  roots: ['<rootDir>/test/cluster'],
+  testMatch: ['**/*.test.ts'],
+  runner: '<rootDir>/test/support/cluster/serial-runner.js',
+  globalSetup: '<rootDir>/test/support/cluster/jest-setup.ts',
+  globalTeardown: '<rootDir>/test/support/cluster/jest-teardown.ts',
+  setupFilesAfterEnv: ['<rootDir>/test/support/cluster/jest-timeout.ts'],
+};
+
+const isBuilt = findBinaries() !== undefined;
+if (!isBuilt) {
+  process.stderr.write(
+    'THE CLUSTER TESTS ARE NOT RUN: the control plane is not built on this machine; `npm run test:cluster` builds it (needs Go, about 15 minutes once)\n',
+  );
+}
+
+export default {
+  projects: isBuilt ? [local, cluster] : [local],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],

@@ -6,12 +6,13 @@ import { ANONYMOUS } from '../registry/identity.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import { changedImages } from './changed-images.ts';
 import { annotationsOf } from './images-annotation.ts';
+import type { ImageResult } from './image-result.ts';
 import type { Decision, Mode } from './outcome.ts';
 import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
 import type { PolicyRules } from './policy.ts';
 import { type AdmissionRequest } from './review.ts';
-import { verdictOf, type ImageResult, type VerdictOptions } from './verdict.ts';
+import { verdictOf, type VerdictOptions } from './verdict.ts';
 
 export interface DeciderOptions extends VerdictOptions {
   readonly rules: PolicyRules;

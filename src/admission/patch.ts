@@ -1,11 +1,5 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
-import {
-  annotationFits,
-  annotationsOf,
-  IMAGES_ANNOTATION,
-  writeRecordedImages,
-  type RecordedImages,
-} from './images-annotation.ts';
+import { annotationsOf } from './images-annotation.ts';
 import type { PatchOperation } from './outcome.ts';
 
 /** One reference token of a JSON pointer (RFC 6901 §3). */
@@ -13,17 +7,22 @@ export function escapePointer(token: string): string {
   return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** The operations that set our annotation, also on a Pod without any; none where it says so already or is too large. */
-export function annotationPatch(pod: JsonObject, images: RecordedImages): readonly PatchOperation[] {
-  if (images.size === 0) return [];
-  const value = writeRecordedImages(images);
-  if (annotationsOf(pod).get(IMAGES_ANNOTATION) === value || !annotationFits(pod, value)) return [];
+/** Annotations to write, by name; `undefined` takes one away. */
+export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
+
+/** The operations that make these changes, also on a Pod without annotations; none for what is so already. */
+export function annotationPatch(pod: JsonObject, changes: AnnotationChanges): readonly PatchOperation[] {
+  const current = annotationsOf(pod);
+  const wanted = Object.entries(changes).filter(([name, value]) => current.get(name) !== value);
+  if (wanted.length === 0) return [];
   const metadata = pod['metadata'];
-  if (!isObject(metadata)) {
-    return [{ op: 'add', path: '/metadata', value: { annotations: { [IMAGES_ANNOTATION]: value } } }];
-  }
+  const added = Object.fromEntries(wanted.filter(([, value]) => value !== undefined));
+  if (!isObject(metadata)) return [{ op: 'add', path: '/metadata', value: { annotations: added } }];
   if (!isObject(metadata['annotations'])) {
-    return [{ op: 'add', path: '/metadata/annotations', value: { [IMAGES_ANNOTATION]: value } }];
+    return [{ op: 'add', path: '/metadata/annotations', value: added }];
   }
-  return [{ op: 'add', path: `/metadata/annotations/${escapePointer(IMAGES_ANNOTATION)}`, value }];
+  return wanted.map(([name, value]) => {
+    const path = `/metadata/annotations/${escapePointer(name)}`;
+    return value === undefined ? { op: 'remove', path } : { op: 'add', path, value };
+  });
 }

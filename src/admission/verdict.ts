@@ -1,6 +1,5 @@
 import type { JsonObject } from '../json/json-object.ts';
 import { withDigest, type ImageReference } from '../image/reference.ts';
-import type { PinStoreError } from '../pins/pin-store.ts';
 import type { PodOwner } from '../pins/revision.ts';
 import { failureOf, type Failure } from './failure.ts';
 import {
@@ -10,44 +9,12 @@ import {
   IMAGES_ANNOTATION,
   type RecordedImage,
 } from './images-annotation.ts';
-import type {
-  Decision,
-  DigestSource,
-  ImageDecision,
-  LeftReason,
-  Mode,
-  Outcome,
-  PatchOperation,
-} from './outcome.ts';
-import { annotationPatch } from './patch.ts';
+import type { Decision, ImageDecision, Mode, Outcome, PatchOperation } from './outcome.ts';
+import type { FailedResult, ImageResult, PinnedResult } from './image-result.ts';
+import { leftAlone, LEFT_ALONE_ANNOTATION } from './left-alone.ts';
+import { annotationPatch, type AnnotationChanges } from './patch.ts';
 import { podImages, type PodImage } from './pod-images.ts';
 import type { AdmissionRequest } from './review.ts';
-
-/** What became of one planned image. */
-export type ImageResult =
-  | {
-      readonly image: PodImage;
-      readonly is: 'left';
-      readonly reason: LeftReason;
-      readonly detail: string | undefined;
-    }
-  | {
-      readonly image: PodImage;
-      readonly is: 'pinned';
-      readonly reference: ImageReference;
-      readonly digest: string;
-      readonly source: DigestSource;
-      readonly notRecorded: 'full' | PinStoreError | undefined;
-    }
-  | {
-      readonly image: PodImage;
-      readonly is: 'failed';
-      readonly reference: ImageReference;
-      readonly error: unknown;
-    };
-
-type PinnedResult = Extract<ImageResult, { is: 'pinned' }>;
-type FailedResult = Extract<ImageResult, { is: 'failed' }>;
 
 export interface VerdictOptions {
   readonly keepTag: boolean;
@@ -85,9 +52,9 @@ export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict
   if (mode === 'enabled' && fatal.length > 0) {
     return { outcome: 'refused', denial: denialOf(fatal, owner), patch: [], warnings: [], images };
   }
-  const patch = pinned.length === 0 ? [] : patchOf(input, pinned, options);
+  const patch = patchOf(input, pinned, options);
   const outcome = outcomeOf(pinned, failed, results);
-  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned, patch)], images };
+  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned)], images };
 }
 
 function outcomeOf(
@@ -127,10 +94,11 @@ function worstStatus(failures: readonly Failure[]): Failure['status'] {
 }
 
 function patchOf(
-  { request, pod }: VerdictInput,
+  input: VerdictInput,
   pinned: readonly PinnedResult[],
   { keepTag, pullPolicy }: VerdictOptions,
 ): PatchOperation[] {
+  const { request, pod } = input;
   const operations = pinned.flatMap(({ image, reference, digest }): PatchOperation[] => {
     const value = withDigest(reference, digest, { keepTag });
     const replace: PatchOperation = { op: 'replace', path: image.imagePath, value };
@@ -144,7 +112,23 @@ function patchOf(
   });
   // The subresource takes ephemeral containers only and drops every other change.
   if (request.subResource !== '') return operations;
-  return [...operations, ...annotationPatch(pod, recordedImages(pod, pinned))];
+  return [...operations, ...annotationPatch(pod, annotationsFor(input, pinned))];
+}
+
+function annotationsFor(
+  { request, pod, results }: VerdictInput,
+  pinned: readonly PinnedResult[],
+): AnnotationChanges {
+  const text = imagesText(pod, pinned);
+  return {
+    ...(text === undefined || !annotationFits(pod, text) ? {} : { [IMAGES_ANNOTATION]: text }),
+    ...(request.operation === 'CREATE' ? { [LEFT_ALONE_ANNOTATION]: leftAlone(results) } : {}),
+  };
+}
+
+/** What the annotation of the images is to say; undefined where nothing was pinned and it stays as it is. */
+function imagesText(pod: JsonObject, pinned: readonly PinnedResult[]): string | undefined {
+  return pinned.length === 0 ? undefined : writeRecordedImages(recordedImages(pod, pinned));
 }
 
 /** What the annotation should say: entries that still hold, and the new ones, by name. */
@@ -163,13 +147,9 @@ function recordedImages(
   return new Map([...kept, ...added]);
 }
 
-function sizeWarnings(
-  { request, pod }: VerdictInput,
-  pinned: readonly PinnedResult[],
-  patch: readonly PatchOperation[],
-): string[] {
-  if (patch.length === 0 || request.subResource !== '') return [];
-  if (annotationFits(pod, writeRecordedImages(recordedImages(pod, pinned)))) return [];
+function sizeWarnings({ request, pod }: VerdictInput, pinned: readonly PinnedResult[]): string[] {
+  const text = request.subResource === '' ? imagesText(pod, pinned) : undefined;
+  if (text === undefined || annotationFits(pod, text)) return [];
   return [`the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`];
 }
 

@@ -33,7 +33,7 @@ export async function issueCertificates({
   const caKeys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: 'CN=samebytes development CA',
+    name: 'CN=samebytes CA',
     notBefore,
     notAfter,
     signingAlgorithm: ALGORITHM,

@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
+import { AdmissionregistrationV1Api, type KubeConfig } from '@kubernetes/client-node';
 import { loadSettings, SettingsError } from '../config/load.ts';
-import { findCluster, KubeconfigError } from '../kubernetes/cluster.ts';
-import { createLog, type Logger } from '../telemetry/log.ts';
+import type { Settings } from '../config/settings.ts';
+import { findCluster, KubeconfigError, ownNamespace } from '../kubernetes/cluster.ts';
+import { WebhookConfiguration } from '../kubernetes/webhook-configuration.ts';
+import { createLog, errorFields, type Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { CommandError, type Surroundings } from './surroundings.ts';
 import { VERSION } from './version.ts';
@@ -27,8 +30,12 @@ async function serve(
   { env, output, onStopSignal }: Surroundings,
 ): Promise<void> {
   const stopped = Promise.withResolvers<string>();
-  onStopSignal(stopped.resolve);
-  const { log, webhook } = await start(flags, env, output.isTTY);
+  const starting = new AbortController();
+  onStopSignal((name) => {
+    stopped.resolve(name);
+    starting.abort(new CommandError(`stopped by ${name} before it was ready`));
+  });
+  const { log, webhook } = await start(flags, env, output.isTTY, starting.signal);
   const signal = await stopped.promise;
   log.info({ signal }, 'stopping: requests under way are finished first');
   // At a terminal there is no Service that has to be told before requests stop coming.
@@ -40,14 +47,16 @@ async function start(
   flags: Record<string, string | undefined>,
   env: Surroundings['env'],
   pretty: boolean,
+  signal: AbortSignal,
 ): Promise<{ log: Logger; webhook: RunningWebhook }> {
   try {
     const settings = loadSettings(flags['config'], { flags, env });
     const log = createLog({ level: settings.log.level, pretty });
     const cluster = findCluster(settings.kubernetes.kubeconfig);
     const metrics = new Metrics({ processMetrics: true });
-    const webhook = await startWebhook({ settings, cluster, log, metrics });
+    const webhook = await startWebhook({ settings, cluster, log, metrics }, signal);
     const { webhookPort, healthPort } = webhook;
+    if (cluster !== undefined) void warnAboutOwnNamespace(cluster, settings, log);
     log.info(
       { version: VERSION, webhookPort, healthPort, cluster: cluster?.getCurrentCluster()?.server },
       'ready',
@@ -56,6 +65,23 @@ async function start(
     return { log, webhook };
   } catch (error) {
     throw startError(error);
+  }
+}
+
+/** kustomize's `namespace:` does not reach into the webhooks' selectors: a changed namespace has to be written there. */
+async function warnAboutOwnNamespace(cluster: KubeConfig, settings: Settings, log: Logger): Promise<void> {
+  const name = settings.certificates.webhookConfiguration;
+  const namespace = ownNamespace(cluster);
+  const api = cluster.makeApiClient(AdmissionregistrationV1Api);
+  try {
+    const webhooks = await new WebhookConfiguration(api, name).notSparing(namespace);
+    if (webhooks.length === 0) return;
+    log.error(
+      { namespace, webhooks },
+      'the webhooks do not spare the namespace that samebytes runs in: add its name to their namespaceSelector',
+    );
+  } catch (error) {
+    log.warn({ error: errorFields(error) }, 'cannot check which namespaces the webhooks spare');
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHealthApp } from '../server/health-app.ts';
 import { Listener } from '../server/listener.ts';
-import { TlsFiles } from '../server/tls-files.ts';
+import type { TlsPair } from '../server/tls-files.ts';
 import { createWebhookApp } from '../server/webhook-app.ts';
 import { logAdmission } from '../telemetry/admission-log.ts';
-import { errorFields } from '../telemetry/log.ts';
+import { wireCertificate, type WiredCertificate } from './wire-certificate.ts';
 import { wireDecider, type WiringOptions } from './wire-decider.ts';
 
 /** A webhook process's servers, while they run. */
@@ -17,10 +17,28 @@ export interface RunningWebhook {
   readonly stop: (how: { drain: boolean }) => Promise<void>;
 }
 
-/** Starts the webhook over TLS and its health port. @throws where files or ports cannot be used. */
-export async function startWebhook(options: WiringOptions): Promise<RunningWebhook> {
+/** How often a certificate that is not there yet is looked for, in milliseconds. */
+const FIRST_CERTIFICATE_PAUSE_MS = 500;
+
+/**
+ * Starts the health port, and the webhook over TLS as soon as there is a certificate. `signal` ends the waiting for it.
+ * @throws where files or ports cannot be used, or the signal's reason.
+ */
+export async function startWebhook(
+  options: WiringOptions,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<RunningWebhook> {
   const { settings, log, metrics } = options;
-  let ready = true;
+  let webhook: Listener | undefined;
+  let stopping = false;
+  const isReady = (): boolean => webhook !== undefined && !stopping;
+  const certificate = await wireCertificate({
+    ...options,
+    onChange: (pair) => {
+      webhook?.useCertificate(pair);
+      if (webhook !== undefined) log.info('serving certificate renewed');
+    },
+  });
   const { decider, close } = wireDecider(options);
   const app = createWebhookApp({
     decider,
@@ -36,32 +54,34 @@ export async function startWebhook(options: WiringOptions): Promise<RunningWebho
     now: () => performance.now(),
   });
 
-  const files = await TlsFiles.open({
-    certFile: settings.webhook.certFile,
-    keyFile: settings.webhook.keyFile,
-    onChange: (pair) => {
-      webhook.useCertificate(pair);
-      log.info('serving certificate renewed');
-    },
-    onError: (error) =>
-      log.error({ error: errorFields(error) }, 'the new serving certificate cannot be used'),
-  });
-  const webhook = await Listener.open(app, settings.webhook, files.served);
-  const healthApp = createHealthApp({ metrics, isReady: () => ready });
-  const health = await Listener.open(healthApp, settings.health).catch(async (error: unknown) => {
-    await webhook.close(0);
+  const health = await Listener.open(createHealthApp({ metrics, isReady }), settings.health);
+  try {
+    webhook = await Listener.open(app, settings.webhook, await firstPair(certificate, signal));
+  } catch (error) {
+    await Promise.all([health.close(0), close()]);
     throw error;
-  });
-  const reload = setInterval(() => void files.check(), settings.webhook.certReloadMs);
+  }
+  const listener = webhook;
+  const looks = setInterval(() => void certificate.source.check(), certificate.checkMs);
 
   const stop = async ({ drain }: { drain: boolean }): Promise<void> => {
-    ready = false;
-    webhook.announceClose();
+    stopping = true;
+    listener.announceClose();
     const { drainMs, graceMs } = settings.shutdown;
     if (drain) await new Promise((resolve) => setTimeout(resolve, drainMs));
-    clearInterval(reload);
-    await webhook.close(graceMs);
+    clearInterval(looks);
+    await listener.close(graceMs);
     await Promise.all([health.close(0), close()]);
   };
-  return { webhookPort: webhook.port, healthPort: health.port, stop };
+  return { webhookPort: listener.port, healthPort: health.port, stop };
+}
+
+/** The pair to begin with. One that samebytes makes itself may take a while: its authority has to become known. */
+async function firstPair({ source }: WiredCertificate, signal: AbortSignal): Promise<TlsPair> {
+  for (;;) {
+    signal.throwIfAborted();
+    if (source.served === undefined) await source.check();
+    if (source.served !== undefined) return source.served;
+    await new Promise((resolve) => setTimeout(resolve, FIRST_CERTIFICATE_PAUSE_MS));
+  }
 }

@@ -33,6 +33,45 @@ const webhook = z.strictObject({
     .describe('The most that one decision may take, in milliseconds; the API server may allow more.'),
 });
 
+const objectName = z
+  .string()
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'not the name of a Kubernetes object');
+
+const certificates = z.strictObject({
+  source: z
+    .enum(['files', 'managed'])
+    .default('files')
+    .describe(
+      '`files`: `webhook.certFile` and `keyFile`. `managed`: samebytes makes its certificate, keeps it in a Secret, renews it, and tells the API server of its authority.',
+    ),
+  secret: objectName
+    .default('samebytes-tls')
+    .describe('Name of that Secret, in the namespace that samebytes runs in.'),
+  service: objectName.default('samebytes').describe('Name of the Service that the certificate is for.'),
+  extraNames: z
+    .array(z.string().min(1).max(253))
+    .max(20)
+    .default([])
+    .describe('More DNS names and IP addresses that the certificate is for.'),
+  webhookConfiguration: objectName
+    .default('samebytes')
+    .describe('Name of the MutatingWebhookConfiguration that gets the authority.'),
+  validDays: z
+    .int()
+    .min(1)
+    .max(3650)
+    .default(90)
+    .describe('Life of a certificate, in days; it is renewed at two thirds of it.'),
+  checkMs: durationMs
+    .min(100)
+    .default(5_000)
+    .describe('How often Secret and webhook configuration are looked at, in milliseconds.'),
+  settleMs: durationMs
+    .default(5_000)
+    .describe('How long the API servers may take to notice a new authority, in milliseconds.'),
+});
+
 const health = z.strictObject({
   host: z.string().default('').describe('Address to listen on; empty means all.'),
   port: port
@@ -150,6 +189,7 @@ const log = z.strictObject({
 /** Everything that can be set, with its defaults. Unknown names are errors. */
 export const settingsSchema = z.strictObject({
   webhook: webhook.prefault({}).describe('The admission webhook.'),
+  certificates: certificates.prefault({}).describe('Where the serving certificate comes from.'),
   health: health.prefault({}).describe('Metrics and health.'),
   shutdown: shutdown.prefault({}).describe('How the process stops.'),
   policies: policies.prefault({}).describe('What happens to which image.'),

@@ -31,3 +31,8 @@ export function findCluster(kubeconfig: string | undefined): KubeConfig | undefi
   config.loadFromCluster();
   return config;
 }
+
+/** The namespace that we run in: the service account's, or the kubeconfig's; `samebytes` where neither says. */
+export function ownNamespace(cluster: KubeConfig): string {
+  return cluster.getContextObject(cluster.getCurrentContext())?.namespace ?? 'samebytes';
+}

@@ -1,10 +1,25 @@
 import { ApiException, Observable, type ConfigurationOptions } from '@kubernetes/client-node';
 
+type Middleware = NonNullable<ConfigurationOptions['middleware']>[number];
+type ApiRequest = Parameters<Middleware['pre']>[0];
+
 /** Options that end an API call when the signal is aborted; the generated client takes signals by middleware only. */
 export function endingWith(signal: AbortSignal): ConfigurationOptions {
-  const middleware: NonNullable<ConfigurationOptions['middleware']>[number] = {
+  return preparing((request) => request.setSignal(signal));
+}
+
+/** Options for a patch of this kind (one of PatchStrategy), that end it when the signal is aborted. */
+export function sendingAs(contentType: string, signal: AbortSignal): ConfigurationOptions {
+  return preparing((request) => {
+    request.setSignal(signal);
+    request.setHeaderParam('Content-Type', contentType);
+  });
+}
+
+function preparing(prepare: (request: ApiRequest) => void): ConfigurationOptions {
+  const middleware: Middleware = {
     pre: (request) => {
-      request.setSignal(signal);
+      prepare(request);
       return new Observable(Promise.resolve(request));
     },
     post: (response) => new Observable(Promise.resolve(response)),
@@ -17,4 +32,9 @@ export function plainCause(error: unknown): unknown {
   return error instanceof ApiException
     ? new Error(`the API server answered with status ${error.code}`)
     : error;
+}
+
+/** An Error that says what could not be done, and why, fit for our log. */
+export function plainError(what: string, error: unknown): Error {
+  return new Error(what, { cause: plainCause(error) });
 }

@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { applyPatch, type Operation } from 'rfc6902';
 import { Decider } from '../../src/admission/decide.ts';
 import type { Decision, Mode, PatchOperation } from '../../src/admission/outcome.ts';
@@ -15,6 +16,11 @@ import { admissionRequest } from './pods.ts';
 import { noDeadline } from './signals.ts';
 
 const ignore = (): void => {};
+
+/** A patch that changes no image: it only says which ones were left alone. */
+export const ONLY_LEFT_ALONE: readonly unknown[] = [
+  expect.objectContaining({ op: 'add', path: expect.stringMatching(/^\/metadata\/annotations/) }),
+];
 
 /** What a registry's own words could be: nothing of it may reach a Pod's author. */
 export const REGISTRY_WORDS = 'connect ECONNREFUSED 10.0.0.7:5000';

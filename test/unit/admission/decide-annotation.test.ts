@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { AdmissionUnderTest } from '../../support/deciding.ts';
+import { AdmissionUnderTest, ONLY_LEFT_ALONE } from '../../support/deciding.ts';
 import { digest } from '../../support/digests.ts';
 import { pod, type TestContainer } from '../../support/pods.ts';
 
@@ -46,7 +46,7 @@ describe('the original stays visible', () => {
       annotated(undefined, { name: 'a', image: 'bad:' }),
     );
     expect(recorded).toBeUndefined();
-    expect(decision.patch).toEqual([]);
+    expect(decision.patch).toEqual(ONLY_LEFT_ALONE);
   });
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { readReview } from '../../../src/admission/review.ts';
-import { AdmissionUnderTest, patchedPod } from '../../support/deciding.ts';
+import { AdmissionUnderTest, patchedPod, ONLY_LEFT_ALONE } from '../../support/deciding.ts';
 import { digest } from '../../support/digests.ts';
 import { barePod, ownedBy, pod } from '../../support/pods.ts';
 
@@ -165,7 +165,7 @@ describe('an image is left alone', () => {
   test('where a volume of it is never pulled', async () => {
     const volumes = [{ name: 'model', image: { reference: 'redis:7', pullPolicy: 'Never' } }];
     const { decision } = await underTest().admit(pod({ spec: { containers: [], volumes } }));
-    expect(decision).toMatchObject({ outcome: 'left_alone', patch: [] });
+    expect(decision).toMatchObject({ outcome: 'left_alone', patch: ONLY_LEFT_ALONE });
   });
 
   test.each(['Nginx:1', 'nginx:', 'nginx@sha256:abc', 'a b', 'nginx:1:2', 'f'.repeat(64), 'x'.repeat(5_000)])(

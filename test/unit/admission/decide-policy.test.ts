@@ -1,5 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { AdmissionUnderTest, type AdmissionUnderTestOptions } from '../../support/deciding.ts';
+import {
+  AdmissionUnderTest,
+  type AdmissionUnderTestOptions,
+  ONLY_LEFT_ALONE,
+} from '../../support/deciding.ts';
 import { digest } from '../../support/digests.ts';
 import { ownedBy, pod } from '../../support/pods.ts';
 
@@ -48,13 +52,16 @@ describe('the annotation of a Pod', () => {
     const volumes = [{ name: 'model', image: { reference: 'proxy:1' } }];
     const annotations = { 'samebytes.dev/policy': 'volume/model=off' };
     const object = pod({ metadata: { annotations }, spec: { containers: [], volumes } });
-    expect((await underTest().admit(object)).decision).toMatchObject({ outcome: 'left_alone', patch: [] });
+    expect((await underTest().admit(object)).decision).toMatchObject({
+      outcome: 'left_alone',
+      patch: ONLY_LEFT_ALONE,
+    });
   });
 
   test('that turns everything off makes the Pod left alone, without a warning', async () => {
     const admission = underTest();
     const { decision } = await admission.admit(asking('off'));
-    expect(decision).toMatchObject({ outcome: 'left_alone', patch: [], warnings: [] });
+    expect(decision).toMatchObject({ outcome: 'left_alone', patch: ONLY_LEFT_ALONE, warnings: [] });
     expect(admission.tags.asked).toEqual([]);
   });
 
@@ -123,7 +130,7 @@ describe('a Pod that a custom resource owns', () => {
   test('is left alone, and a warning says why', async () => {
     const admission = underTest();
     const { decision } = await admission.admit(webAndProxy({ ownerReferences: CNPG }));
-    expect(decision).toMatchObject({ outcome: 'left_alone', patch: [], owner: 'Cluster/db' });
+    expect(decision).toMatchObject({ outcome: 'left_alone', patch: ONLY_LEFT_ALONE, owner: 'Cluster/db' });
     expect(decision.images[0]?.result).toEqual({ is: 'left', reason: 'custom_owner' });
     expect(decision.warnings).toHaveLength(2);
     expect(decision.warnings[0]).toContain('the owner is a custom resource');
@@ -142,7 +149,7 @@ describe('a Pod that a custom resource owns', () => {
   test('is not turned on by its annotation', async () => {
     const annotations = { 'samebytes.dev/policy': 'sticky' };
     const { decision } = await underTest().admit(webAndProxy({ ownerReferences: CNPG, annotations }));
-    expect(decision).toMatchObject({ outcome: 'left_alone', patch: [] });
+    expect(decision).toMatchObject({ outcome: 'left_alone', patch: ONLY_LEFT_ALONE });
   });
 });
 

@@ -1,0 +1,30 @@
+import type { ImageReference } from '../image/reference.ts';
+import type { PinStoreError } from '../pins/pin-store.ts';
+import type { DigestSource, LeftReason } from './outcome.ts';
+import type { PodImage } from './pod-images.ts';
+
+/** What became of one planned image. */
+export type ImageResult =
+  | {
+      readonly image: PodImage;
+      readonly is: 'left';
+      readonly reason: LeftReason;
+      readonly detail: string | undefined;
+    }
+  | {
+      readonly image: PodImage;
+      readonly is: 'pinned';
+      readonly reference: ImageReference;
+      readonly digest: string;
+      readonly source: DigestSource;
+      readonly notRecorded: 'full' | PinStoreError | undefined;
+    }
+  | {
+      readonly image: PodImage;
+      readonly is: 'failed';
+      readonly reference: ImageReference;
+      readonly error: unknown;
+    };
+
+export type PinnedResult = Extract<ImageResult, { is: 'pinned' }>;
+export type FailedResult = Extract<ImageResult, { is: 'failed' }>;

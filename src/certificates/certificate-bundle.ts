@@ -1,0 +1,71 @@
+import 'reflect-metadata';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { issueCertificates } from './authority.ts';
+
+/** A serving certificate with its key, and the authorities by which clients know it; all in PEM. */
+export interface CertificateBundle {
+  readonly cert: string;
+  readonly key: string;
+  /** The authority of `cert` first, then the one before it, so that a process that still serves that one is trusted. */
+  readonly trusted: string;
+}
+
+export interface BundleOptions {
+  /** DNS names and IP addresses that clients call the server by. */
+  readonly names: readonly string[];
+  readonly validDays: number;
+}
+
+/** A clock of another machine may be behind by this much when it first sees a certificate. */
+const BACKDATE_MS = 60 * 60 * 1000;
+/** A certificate is renewed after this part of its life. */
+const RENEWAL_AT = 2 / 3;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * A new authority and a new serving certificate that it signed. The authority's key is thrown away: nobody can sign
+ * another certificate with it, and the next renewal makes a new one. Of `previous` the newest authority stays trusted.
+ */
+export async function renewBundle(
+  previous: string | undefined,
+  { names, validDays }: BundleOptions,
+  now: Date,
+): Promise<CertificateBundle> {
+  const notBefore = new Date(now.getTime() - BACKDATE_MS);
+  const { ca, serving } = await issueCertificates({ names, notBefore, validDays });
+  const [newest = ''] = (previous ?? '').match(CERTIFICATE) ?? [];
+  const kept = newest !== '' && isAlive(newest, now) ? `${newest}\n` : '';
+  return { cert: serving.cert, key: serving.key, trusted: `${ca.cert}${kept}` };
+}
+
+/** Why a bundle cannot be served any longer, or should not be; undefined where it can. */
+export function renewalReason(
+  { cert, key, trusted }: CertificateBundle,
+  { names }: BundleOptions,
+  now: Date,
+): 'unusable' | 'names changed' | 'expired' | 'due' | undefined {
+  let serving: X509Certificate;
+  let authority: X509Certificate;
+  try {
+    serving = new X509Certificate(cert);
+    authority = new X509Certificate(trusted);
+    if (!serving.checkPrivateKey(createPrivateKey(key)) || !serving.verify(authority.publicKey)) {
+      return 'unusable';
+    }
+  } catch {
+    return 'unusable';
+  }
+  if (!names.every((name) => serving.checkHost(name) ?? serving.checkIP(name))) return 'names changed';
+  const from = serving.validFromDate.getTime();
+  const to = Math.min(serving.validToDate.getTime(), authority.validToDate.getTime());
+  if (now.getTime() >= to || now.getTime() < from) return 'expired';
+  return now.getTime() >= from + (to - from) * RENEWAL_AT ? 'due' : undefined;
+}
+
+function isAlive(pem: string, now: Date): boolean {
+  try {
+    return new X509Certificate(pem).validToDate > now;
+  } catch {
+    return false;
+  }
+}

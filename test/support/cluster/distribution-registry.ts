@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { ChildProcess } from '../child-process.ts';
+import { freePorts } from '../free-ports.ts';
+import { until } from '../until.ts';
+import { findBinaries } from './binaries.ts';
+
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const INDEX = 'application/vnd.oci.image.index.v1+json';
+const CONFIG = 'application/vnd.oci.image.config.v1+json';
+
+/** The distribution project's registry, in a process of its own; its content outlives `stop` until `remove`. */
+export class DistributionRegistry {
+  readonly #directory: string;
+  readonly #port: number;
+  #process: ChildProcess | undefined;
+  /** What it logged before it was stopped last. */
+  #earlier = '';
+
+  private constructor(directory: string, port: number) {
+    this.#directory = directory;
+    this.#port = port;
+  }
+
+  static async start(): Promise<DistributionRegistry> {
+    const directory = await mkdtemp(join(tmpdir(), 'samebytes-registry-'));
+    const [port = 0] = await freePorts(1);
+    const registry = new DistributionRegistry(directory, port);
+    await registry.start();
+    return registry;
+  }
+
+  /** As it stands in images. */
+  get host(): string {
+    return `localhost:${this.#port}`;
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
+  async start(): Promise<void> {
+    const root = join(this.#directory, 'data');
+    await mkdir(root, { recursive: true });
+    const config = {
+      version: '0.1',
+      log: { level: 'error', accesslog: { disabled: false } },
+      storage: { filesystem: { rootdirectory: root, maxthreads: 100 }, delete: { enabled: true } },
+      http: { addr: `127.0.0.1:${this.#port}` },
+    };
+    const file = join(this.#directory, 'config.yaml');
+    await writeFile(file, JSON.stringify(config));
+    const command = findBinaries()?.programs.registry ?? 'registry';
+    const env = { OTEL_TRACES_EXPORTER: 'none' };
+    this.#process = new ChildProcess({ command, args: ['serve', file], env });
+    await until('the registry', async () => {
+      const { statusCode, body } = await request(`http://127.0.0.1:${this.#port}/v2/`, { reset: true });
+      await body.dump();
+      return statusCode === 200;
+    });
+  }
+
+  async stop(): Promise<void> {
+    const stopping = this.#process;
+    this.#process = undefined;
+    await stopping?.stop();
+    this.#earlier += stopping?.stdout ?? '';
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Makes a tag mean an image that differs from every other by `content`; returns its digest. */
+  async push(repository: string, tag: string, content: string): Promise<string> {
+    const config = await this.#blob(repository, Buffer.from(JSON.stringify({ content })));
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      config: { mediaType: CONFIG, ...config },
+      layers: [],
+      annotations: { content },
+    };
+    return this.#manifest(repository, tag, manifest, MANIFEST);
+  }
+
+  /** As {@link push}, an index over one manifest per platform; returns the index' digest and theirs. */
+  async pushIndex(
+    repository: string,
+    tag: string,
+    content: string,
+    platforms: readonly string[],
+  ): Promise<{ digest: string; manifests: readonly string[] }> {
+    const digests = [];
+    for (const platform of platforms) {
+      digests.push(await this.push(repository, `part-${platform}`, `${content} ${platform}`));
+    }
+    const manifests = digests.map((digest, index) => ({
+      mediaType: MANIFEST,
+      digest,
+      size: 1,
+      platform: { os: 'linux', architecture: platforms[index] },
+    }));
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests, annotations: { content } };
+    const digest = await this.#manifest(repository, tag, index, INDEX);
+    return { digest, manifests: digests };
+  }
+
+  async deleteManifest(repository: string, digest: string): Promise<void> {
+    const { statusCode, body } = await request(`${this.#url(repository)}/manifests/${digest}`, {
+      method: 'DELETE',
+    });
+    if (statusCode !== 202) throw new Error(`delete ${digest}: ${statusCode} ${await body.text()}`);
+    await body.dump();
+  }
+
+  /** Questions for manifests so far, pushes apart: `HEAD /v2/shop/web/manifests/1.0`. */
+  get manifestRequests(): string[] {
+    const text = this.#earlier + (this.#process?.stdout ?? '');
+    return [...text.matchAll(/"((?:HEAD|GET) \/v2\/\S+\/manifests\/\S+) HTTP/g)].map(([, line = '']) => line);
+  }
+
+  async #blob(repository: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const begun = await request(`${this.#url(repository)}/blobs/uploads/`, { method: 'POST' });
+    await begun.body.dump();
+    const location = new URL(String(begun.headers['location']), `http://127.0.0.1:${this.#port}`);
+    location.searchParams.set('digest', digest);
+    const headers = { 'content-type': 'application/octet-stream' };
+    const done = await request(location, { method: 'PUT', headers, body: bytes });
+    if (done.statusCode !== 201) throw new Error(`blob: ${done.statusCode} ${await done.body.text()}`);
+    await done.body.dump();
+    return { digest, size: bytes.length };
+  }
+
+  async #manifest(repository: string, tag: string, manifest: object, type: string): Promise<string> {
+    const { statusCode, headers, body } = await request(`${this.#url(repository)}/manifests/${tag}`, {
+      method: 'PUT',
+      headers: { 'content-type': type },
+      body: JSON.stringify(manifest),
+    });
+    const text = await body.text();
+    if (statusCode !== 201) throw new Error(`manifest: ${statusCode} ${text}`);
+    return String(headers['docker-content-digest']);
+  }
+
+  #url(repository: string): string {
+    return `http://127.0.0.1:${this.#port}/v2/${repository}`;
+  }
+}
