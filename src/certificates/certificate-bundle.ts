@@ -1,5 +1,5 @@
-import 'reflect-metadata';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { issueCertificates } from './authority.ts';
 
 /** A serving certificate with its key, and the authorities by which clients know it; all in PEM. */
@@ -33,9 +33,14 @@ export async function renewBundle(
 ): Promise<CertificateBundle> {
   const notBefore = new Date(now.getTime() - BACKDATE_MS);
   const { ca, serving } = await issueCertificates({ names, notBefore, validDays });
-  const [newest = ''] = (previous ?? '').match(CERTIFICATE) ?? [];
+  const newest = newestAuthority(previous ?? '');
   const kept = newest !== '' && isAlive(newest, now) ? `${newest}\n` : '';
   return { cert: serving.cert, key: serving.key, trusted: `${ca.cert}${kept}` };
+}
+
+/** The first of the authorities, in PEM; empty where there is none. */
+export function newestAuthority(trusted: string): string {
+  return trusted.match(CERTIFICATE)?.[0] ?? '';
 }
 
 /** Why a bundle cannot be served any longer, or should not be; undefined where it can. */
@@ -55,11 +60,16 @@ export function renewalReason(
   } catch {
     return 'unusable';
   }
-  if (!names.every((name) => serving.checkHost(name) ?? serving.checkIP(name))) return 'names changed';
+  if (!names.every((name) => isFor(serving, name))) return 'names changed';
   const from = serving.validFromDate.getTime();
   const to = Math.min(serving.validToDate.getTime(), authority.validToDate.getTime());
   if (now.getTime() >= to || now.getTime() < from) return 'expired';
   return now.getTime() >= from + (to - from) * RENEWAL_AT ? 'due' : undefined;
+}
+
+function isFor(certificate: X509Certificate, name: string): boolean {
+  const found = isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name);
+  return found !== undefined;
 }
 
 function isAlive(pem: string, now: Date): boolean {

@@ -1,4 +1,5 @@
 import {
+  newestAuthority,
   renewalReason,
   renewBundle,
   type BundleOptions,
@@ -51,7 +52,7 @@ export interface ManagedCertificateOptions extends BundleOptions {
  */
 export class ManagedCertificate {
   readonly #options: ManagedCertificateOptions;
-  #served: CertificateBundle | undefined;
+  #served: (CertificateBundle & { readonly authority: string }) | undefined;
   /** What was found to be trusted, and since when. */
   #settling: { readonly trusted: string; readonly sinceMs: number } | undefined;
 
@@ -106,8 +107,11 @@ export class ManagedCertificate {
       const sinceMs = isFirstLook && wasTrusted ? nowMs - this.#options.settleMs : nowMs;
       this.#settling = { trusted: bundle.trusted, sinceMs };
     }
-    if (nowMs - this.#settling.sinceMs < this.#options.settleMs) return;
-    this.#served = bundle;
+    // What is served may have lost its trust, by whatever hand: then nothing is better than the new one at once.
+    const isServedTrusted = this.#served !== undefined && bundle.trusted.includes(this.#served.authority);
+    const waits = this.#served === undefined || isServedTrusted;
+    if (waits && nowMs - this.#settling.sinceMs < this.#options.settleMs) return;
+    this.#served = { ...bundle, authority: newestAuthority(bundle.trusted) };
     this.#options.onChange(bundle);
   }
 }

@@ -109,7 +109,8 @@ test('a bare Pod that is applied again after the tag moved changes nothing and a
   const first = await registry.push('shop/bare', '1.0', 'first');
   const object = barePod(NS, 'again', { image: `${registry.host}/shop/bare:1.0` });
   await samebytes.applyObjects(object);
-  const { resourceVersion } = (await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`))['metadata'];
+  const [running = {}] = await samebytes.runningPods(NS, 1, 'app=again');
+  const { resourceVersion } = running['metadata'];
   await registry.push('shop/bare', '1.0', 'second');
   const asked = registry.manifestRequests.length;
   const file = await samebytes.file(object);

@@ -87,6 +87,13 @@ export class Installation {
     this.applied = stdout;
   }
 
+  /** What `kubectl diff -k` shows for the manifests as they were applied; empty where nothing differs. */
+  async diff(): Promise<string> {
+    const { code, stdout, stderr } = await this.kubectl.try('diff', '-k', this.#directory);
+    if (code !== 0 && code !== 1) throw new Error(stderr);
+    return stdout;
+  }
+
   /** Takes everything away: processes, objects, files. */
   async remove(): Promise<void> {
     await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name)));
@@ -97,6 +104,13 @@ export class Installation {
       return found.code !== 0;
     });
     await this.api.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Ends the processes, and leaves the objects to whoever ends the control plane. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name)));
+    await Promise.all([this.balancer.stop(), this.api.close()]);
     await rm(this.#directory, { recursive: true, force: true });
   }
 
@@ -140,6 +154,14 @@ export class Installation {
       counts.set(name, (counts.get(name) ?? 0) + linesOf(process).length);
     }
     return counts;
+  }
+
+  /** @throws unless each process that was ever started answered at least a quarter of the admissions. */
+  expectAllToWork(): void {
+    const counts = [...this.admissions];
+    const all = counts.reduce((sum, [, count]) => sum + count, 0);
+    const idle = counts.filter(([, count]) => count < all / 4);
+    if (idle.length > 0) throw new Error(`the load was not shared: ${JSON.stringify(counts)}`);
   }
 
   /** The decisions in the logs of the processes that run, as they were logged. */

@@ -1,0 +1,20 @@
+// Bundles the program and everything that it imports into one file, which needs nothing but Node.js: for the image.
+import { build } from 'esbuild';
+
+const [outfile = 'dist/samebytes.mjs'] = process.argv.slice(2);
+await build({
+  entryPoints: [new URL('../src/main.ts', import.meta.url).pathname],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node22.19',
+  // Names stay as they are, so that stack traces can be read.
+  minifySyntax: true,
+  legalComments: 'linked',
+  logLevel: 'warning',
+  // CommonJS packages inside ask for it.
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
+});
