@@ -52,7 +52,6 @@ export class CertificateSecret implements CertificateStore {
   }
 
   #secret(bundle: CertificateBundle, resourceVersion?: string): V1Secret {
-    const encode = (text: string): string => Buffer.from(text).toString('base64');
     return {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -84,4 +83,8 @@ export class CertificateSecret implements CertificateStore {
       throw plainError(`cannot ${verb} Secret ${this.#namespace}/${this.#name}`, error);
     }
   }
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64');
 }

@@ -143,6 +143,7 @@ describe('while no webhook process runs', () => {
 
   test('Pods with digests, and changes of metadata, go on everywhere', async () => {
     await samebytes.applyObjects(barePod('strict', 'digest', { image: pinned }));
-    await samebytes.kubectl.run('-n', 'strict', 'label', 'pod', 'digest', 'changed=yes');
+    const labelled = await samebytes.kubectl.run('-n', 'strict', 'label', 'pod', 'digest', 'changed=yes');
+    expect(labelled).toContain('labeled');
   });
 });

@@ -14,6 +14,7 @@ export class ApiError extends Error {
 }
 
 /** A Kubernetes object, as loosely as tests look at it. */
+// oxlint-disable-next-line typescript/no-explicit-any -- tests read fields of all kinds; a wrong one fails there
 export type KubeObject = Record<string, any>;
 
 /** The API server by HTTP, without a client in between that could hide what it says. */

@@ -34,13 +34,14 @@ export class Injector {
     });
     const server = createServer({ cert: serving.cert, key: serving.key });
     const injector = new Injector(api, server);
-    server.on('request', async (request, response) => {
+    server.on('request', (request, response) => {
       let text = '';
-      for await (const chunk of request.setEncoding('utf8')) text += chunk;
-      injector.asked += 1;
-      const review = JSON.parse(text) as KubeObject;
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(answer(review, options)));
+      request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      request.once('end', () => {
+        injector.asked += 1;
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify(answer(JSON.parse(text) as KubeObject, options)));
+      });
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -96,7 +96,7 @@ export class Installation {
 
   /** Takes everything away: processes, objects, files. */
   async remove(): Promise<void> {
-    await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name)));
+    await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name, 'SIGINT')));
     await this.balancer.stop();
     await this.kubectl.run('delete', '-k', this.#directory, '--wait=false', '--ignore-not-found');
     await until('the namespace to go', async () => {
@@ -109,7 +109,7 @@ export class Installation {
 
   /** Ends the processes, and leaves the objects to whoever ends the control plane. */
   async abandon(): Promise<void> {
-    await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name)));
+    await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name, 'SIGINT')));
     await Promise.all([this.balancer.stop(), this.api.close()]);
     await rm(this.#directory, { recursive: true, force: true });
   }
@@ -138,8 +138,8 @@ export class Installation {
     await this.balancer.add(name, { webhookPort, healthPort });
   }
 
-  /** Ends a process as Kubernetes does, or with SIGKILL. */
-  async stopProcess(name: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+  /** Ends a process: as Kubernetes does, as at a terminal (without a drain), or with SIGKILL. */
+  async stopProcess(name: string, signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const { process } = this.#running(name);
     this.#processes.delete(name);
     process.signal(signal);

@@ -7,7 +7,8 @@ import { Installation } from './installation.ts';
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const stopped = Promise.withResolvers<void>();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.resolve());
+// Ctrl-C comes twice under npm: from the terminal and from npm itself.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.resolve());
 
 const { programs, ...binaries } = await buildBinaries(say);
 say('starting etcd, API server, controller manager, scheduler, kwok and a registry …');

@@ -105,17 +105,20 @@ describe('the first certificate', () => {
   });
 });
 
-describe('a certificate at two thirds of its life', () => {
-  async function served(count: number): Promise<{ cluster: PlayedCluster; processes: ManagedCertificate[] }> {
-    const cluster = new PlayedCluster();
-    await cluster.process().check();
-    const processes = Array.from({ length: count }, () => cluster.process());
-    for (const process of processes) await process.check();
-    return { cluster, processes };
-  }
+/** So many processes that serve the first certificate. */
+async function startedProcesses(
+  count: number,
+): Promise<{ cluster: PlayedCluster; processes: ManagedCertificate[] }> {
+  const cluster = new PlayedCluster();
+  await cluster.process().check();
+  const processes = Array.from({ length: count }, () => cluster.process());
+  for (const process of processes) await process.check();
+  return { cluster, processes };
+}
 
+describe('a certificate at two thirds of its life', () => {
   test('is renewed, and no sooner', async () => {
-    const { cluster, processes } = await served(1);
+    const { cluster, processes } = await startedProcesses(1);
     const before = cluster.secret?.cert;
     cluster.nowMs += 59 * DAY_MS;
     await processes[0]?.check();
@@ -126,7 +129,7 @@ describe('a certificate at two thirds of its life', () => {
   });
 
   test('is served on until the new authority is known, and both are trusted meanwhile', async () => {
-    const { cluster, processes } = await served(2);
+    const { cluster, processes } = await startedProcesses(2);
     const old = cluster.secret;
     cluster.nowMs += 60 * DAY_MS;
     for (const process of processes) await process.check();
@@ -140,7 +143,7 @@ describe('a certificate at two thirds of its life', () => {
   });
 
   test('leaves no more than two authorities behind, however often it is renewed', async () => {
-    const { cluster, processes } = await served(1);
+    const { cluster, processes } = await startedProcesses(1);
     for (let round = 0; round < 5; round += 1) {
       cluster.nowMs += 60 * DAY_MS;
       await processes[0]?.check();
@@ -151,7 +154,7 @@ describe('a certificate at two thirds of its life', () => {
   });
 
   test('is renewed once by many processes, and every process has a certificate that is trusted at every moment', async () => {
-    const { cluster, processes } = await served(4);
+    const { cluster, processes } = await startedProcesses(4);
     cluster.nowMs += 60 * DAY_MS;
     for (let round = 0; round < 6; round += 1) {
       await Promise.all(processes.map((process) => process.check()));
