@@ -1,6 +1,6 @@
 import type { JsonObject } from '../json/json-object.ts';
 import { parseReference, repositoryName, normalizedName, type ImageReference } from '../image/reference.ts';
-import { readRecordedImages } from './images-annotation.ts';
+import { readRecordedImages } from '../pins/recorded-images.ts';
 import { podImages, type PodImage } from './pod-images.ts';
 import type { AdmissionRequest } from './review.ts';
 

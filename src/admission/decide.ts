@@ -5,12 +5,13 @@ import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revi
 import { ANONYMOUS } from '../registry/identity.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import { changedImages } from './changed-images.ts';
-import { annotationsOf } from './images-annotation.ts';
+import { annotationsOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
 import type { ImageResult } from './image-result.ts';
 import type { Decision, Mode } from './outcome.ts';
 import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
 import type { PolicyRules } from './policy.ts';
+import type { RecreationGuard } from './recreation-guard.ts';
 import { type AdmissionRequest } from './review.ts';
 import { verdictOf, type VerdictOptions } from './verdict.ts';
 
@@ -18,6 +19,13 @@ export interface DeciderOptions extends VerdictOptions {
   readonly rules: PolicyRules;
   readonly pinner: Pick<Pinner, 'pin'>;
   readonly resolver: Pick<Resolver, 'follow'>;
+  readonly guard: Pick<RecreationGuard, 'shouldLeave'>;
+}
+
+/** What a Pod is a replica of, and how the others are found. */
+interface Replica {
+  readonly owner: PodOwner;
+  readonly labels: Readonly<Record<string, unknown>>;
 }
 
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
@@ -61,27 +69,53 @@ export class Decider {
     }
     const changed = changedImages(request, pod);
     const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
-    const results = await this.#carryOut(plan.images, owner, request, mode, signal);
+    const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, signal))
+      ? plan.images.map(leaveRecreated)
+      : plan.images;
+    const results = await this.#carryOut(
+      images,
+      { owner, labels: metadataOf(pod).labels ?? {} },
+      request,
+      mode,
+      signal,
+    );
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];
     return { ...verdict, warnings, owner: ownerName, optOutsRefused: plan.optOutsRefused };
   }
 
+  /** Whether somebody recreates this very Pod over and over since we change it: asked once per life of a Pod. */
+  async #isRecreatedForEver(
+    images: readonly PlannedImage[],
+    pod: JsonObject,
+    owner: PodOwner,
+    { operation, namespace, dryRun }: AdmissionRequest,
+    mode: Mode,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const name = nameOf(pod);
+    if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(isWanted))
+      return false;
+    // A reinvocation is the same life.
+    if (dryRun || mode === 'audit' || annotationsOf(pod).has(IMAGES_ANNOTATION)) return false;
+    return this.#options.guard.shouldLeave({ namespace, name, owner: owner.owner }, signal);
+  }
+
   async #carryOut(
     images: readonly PlannedImage[],
-    owner: PodOwner,
+    replica: Replica,
     request: AdmissionRequest,
     mode: Mode,
     signal: AbortSignal,
   ): Promise<ImageResult[]> {
-    const wanted = images.filter((image): image is Wanted => image.do === 'sticky' || image.do === 'follow');
+    const wanted = images.filter(isWanted);
     // Ephemeral containers are nobody's replica: each is resolved for itself.
     const alone = wanted.filter(({ image }) => image.type === 'ephemeral');
     const shared = wanted.filter(({ image }) => image.type !== 'ephemeral');
     const recording = request.dryRun ? 'nothing' : RECORDING[mode];
     const [sharedResults, aloneResults] = await Promise.all([
-      this.#digestsOf(shared, owner, recording, signal),
-      this.#digestsOf(alone, { type: 'none' }, recording, signal),
+      this.#digestsOf(shared, replica, recording, signal),
+      this.#digestsOf(alone, { owner: { type: 'none' }, labels: {} }, recording, signal),
     ]);
     return images.map((planned) =>
       imageResult(planned, planned.image.type === 'ephemeral' ? aloneResults : sharedResults),
@@ -90,7 +124,7 @@ export class Decider {
 
   async #digestsOf(
     wanted: readonly Wanted[],
-    owner: PodOwner,
+    replica: Replica,
     recording: Recording,
     signal: AbortSignal,
   ): Promise<PinResults> {
@@ -99,8 +133,14 @@ export class Decider {
     const [pinned, followed] = await Promise.all([
       sticky.size === 0
         ? new Map()
-        : this.#options.pinner.pin({ owner, references: sticky, identity: ANONYMOUS, recording, signal }),
-      this.#follow(follow, owner, signal),
+        : this.#options.pinner.pin({
+            ...replica,
+            references: sticky,
+            identity: ANONYMOUS,
+            recording,
+            signal,
+          }),
+      this.#follow(follow, replica.owner, signal),
     ]);
     // One reference may be sticky in one container and followed in another.
     return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);
@@ -125,6 +165,19 @@ function isOurs({ resource, subResource, operation }: AdmissionRequest): boolean
   if (resource !== 'pods') return false;
   if (operation === 'CREATE') return subResource === '';
   return operation === 'UPDATE' && (subResource === '' || subResource === 'ephemeralcontainers');
+}
+
+function isWanted(image: PlannedImage): image is Wanted {
+  return image.do === 'sticky' || image.do === 'follow';
+}
+
+function leaveRecreated(planned: PlannedImage): PlannedImage {
+  return isWanted(planned) ? { image: planned.image, do: 'leave', reason: 'recreated' } : planned;
+}
+
+function nameOf({ metadata }: JsonObject): string {
+  const name = isObject(metadata) ? metadata['name'] : undefined;
+  return typeof name === 'string' ? name : '';
 }
 
 function metadataOf(pod: JsonObject): PodMetadata {

@@ -34,11 +34,11 @@ export interface ImageDecision {
     | { readonly is: 'failed'; readonly code: string; readonly error: unknown };
 }
 
-/** Where a digest came from: the revision's pin, the Pod's own record, the tag cache, or a registry. */
-export type DigestSource = 'pin' | 'pod' | 'cache' | 'registry';
+/** Where a digest came from: the revision's pin, the Pod's own record, its siblings, the tag cache, or a registry. */
+export type DigestSource = 'pin' | 'pod' | 'sibling' | 'cache' | 'registry';
 
 /** Why an image was left as it was written, though it has no digest. */
-export type LeftReason = 'policy_off' | 'custom_owner' | 'never_pulled' | 'invalid_reference';
+export type LeftReason = 'policy_off' | 'custom_owner' | 'never_pulled' | 'invalid_reference' | 'recreated';
 
 /** Everything that an admission decides; `admission/response.ts` makes the AdmissionReview of it. */
 export interface Decision {

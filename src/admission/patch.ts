@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
-import { annotationsOf } from './images-annotation.ts';
+import { annotationsOf } from '../pins/recorded-images.ts';
 import type { PatchOperation } from './outcome.ts';
 
 /** One reference token of a JSON pointer (RFC 6901 §3). */

@@ -6,7 +6,7 @@ import {
   type ImageReference,
 } from '../image/reference.ts';
 import type { PodOwner } from '../pins/revision.ts';
-import { annotationsOf } from './images-annotation.ts';
+import { annotationsOf } from '../pins/recorded-images.ts';
 import type { ChangedImages } from './changed-images.ts';
 import type { LeftReason } from './outcome.ts';
 import type { PodImage } from './pod-images.ts';

@@ -8,7 +8,7 @@ import {
   writeRecordedImages,
   IMAGES_ANNOTATION,
   type RecordedImage,
-} from './images-annotation.ts';
+} from '../pins/recorded-images.ts';
 import type { Decision, ImageDecision, Mode, Outcome, PatchOperation } from './outcome.ts';
 import type { FailedResult, ImageResult, PinnedResult } from './image-result.ts';
 import { leftAlone, LEFT_ALONE_ANNOTATION } from './left-alone.ts';
@@ -182,6 +182,11 @@ function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] 
   }
   if (result.reason === 'invalid_reference') {
     return [`${what} is not an image reference, left alone: ${result.detail ?? ''}`];
+  }
+  if (result.reason === 'recreated') {
+    return [
+      `${what} is left alone: this Pod was recreated over and over right after it was pinned; does its controller compare images?`,
+    ];
   }
   if (result.reason === 'custom_owner') {
     return [`${what} is left alone: the owner is a custom resource; a rule of the operator's can turn it on`];

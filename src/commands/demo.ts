@@ -9,7 +9,8 @@ import { OciRegistry } from '../demo/oci-registry.ts';
 import { PlayedApiServer } from '../demo/played-api-server.ts';
 import { sampleReview } from '../demo/sample-review.ts';
 import { tellStory, type Scene } from '../demo/story.ts';
-import { MemoryPinStore } from '../pins/pin-store.ts';
+import { MemoryPinStore } from '../pins/memory-pin-store.ts';
+import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import { createLog } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
@@ -89,6 +90,7 @@ function demoSettings(directory: string, registryHost: string): Settings {
     },
     health: { host: '127.0.0.1', port: 0 },
     shutdown: { drainMs: 0, graceMs: 1_000 },
+    pins: { store: 'memory' },
     registries: [{ host: registryHost, insecure: true, allowLoopback: true }],
   });
 }
@@ -96,7 +98,11 @@ function demoSettings(directory: string, registryHost: string): Settings {
 /** A pinner that remembers nothing from one Pod to the next: what a webhook that pins Pods only would do. */
 function forgetfulPinner(options: PinnerOptions): Pick<Pinner, 'pin'> {
   const nothing = { maxRevisions: 1, onCreated: () => {}, onForgotten: () => {} };
-  return { pin: (request) => new Pinner({ ...options, store: new MemoryPinStore(nothing) }).pin(request) };
+  // A memory that is never opened keeps nothing.
+  const memory = new PinMemory({ maxPins: 1, now: () => performance.now() });
+  return {
+    pin: (request) => new Pinner({ ...options, memory, store: new MemoryPinStore(nothing) }).pin(request),
+  };
 }
 
 /** Plays the story and returns how many claims failed. */

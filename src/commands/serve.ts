@@ -21,6 +21,7 @@ export function addServe(program: Command, surroundings: Surroundings): void {
     .option('--key-file <file>', 'private key in PEM')
     .option('--health-port <port>', 'port of /metrics, /healthz and /readyz')
     .option('--kubeconfig <file>', 'the cluster to ask')
+    .option('--pin-store <store>', 'kubernetes, or memory to try it without a cluster')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
     .action((flags: Record<string, string | undefined>) => serve(flags, surroundings));
 }
@@ -61,7 +62,9 @@ async function start(
       { version: VERSION, webhookPort, healthPort, cluster: cluster?.getCurrentCluster()?.server },
       'ready',
     );
-    log.warn('pins are kept in memory: they end with this process, and no other process knows them');
+    if (settings.pins.store === 'memory') {
+      log.warn('pins are kept in memory: they end with this process, and no other process knows them');
+    }
     return { log, webhook };
   } catch (error) {
     throw startError(error);
@@ -87,6 +90,7 @@ async function warnAboutOwnNamespace(cluster: KubeConfig, settings: Settings, lo
 
 /** What went wrong at start, in words for whoever typed the command; anything unforeseen stays as it is. */
 function startError(error: unknown): unknown {
+  if (error instanceof CommandError) return error;
   if (error instanceof SettingsError || error instanceof KubeconfigError)
     return new CommandError(error.message);
   if (!(error instanceof Error) || !('code' in error)) return error;

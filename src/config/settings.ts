@@ -122,15 +122,26 @@ const policies = z.strictObject({
 
 const pins = z.strictObject({
   store: z
-    .enum(['memory'])
-    .default('memory')
-    .describe('Where pins are kept. `memory` is this process: pins end with it.'),
+    .enum(['kubernetes', 'memory'])
+    .default('kubernetes')
+    .describe(
+      'Where pins are kept. `kubernetes`: in ImagePin objects, which live as long as their revision. `memory`: in this process, for trying out; pins end with it.',
+    ),
   maxRevisions: z
     .int()
     .min(1)
     .max(1_000_000)
     .default(50_000)
     .describe('How many revisions are kept in memory.'),
+  maxRecreations: z
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(10)
+    .describe(
+      'After so many recreations in a row, each right after it was pinned, a Pod is left alone: its controller compares images. 0: never.',
+    ),
+  recreatedWithinMs: durationMs.default(30_000).describe('What counts as right after, in milliseconds.'),
 });
 
 const resolver = z.strictObject({
@@ -201,7 +212,9 @@ export const settingsSchema = z.strictObject({
     .default([])
     .refine(hostsDiffer, 'a host is listed twice')
     .describe('What is special about some registries; others need not be listed.'),
-  kubernetes: kubernetes.prefault({}).describe('The cluster that is asked for ControllerRevisions.'),
+  kubernetes: kubernetes
+    .prefault({})
+    .describe('The cluster that pins are kept in, and that is asked about revisions.'),
   log: log.prefault({}).describe('The log.'),
 });
 

@@ -15,7 +15,24 @@ export interface PinnedImage {
 export interface ImagePin {
   readonly revision: Revision;
   readonly images: readonly PinnedImage[];
+  /** What tells this pin from an earlier one of the same revision that was deleted: the uid of its object. */
+  readonly id: string;
 }
 
 /** How many images one pin holds. */
 export const MAX_IMAGES_PER_PIN = 128;
+
+/** The longest reference that a pin holds: longer ones would exceed the cost limit of the CRD's rules. */
+export const MAX_REFERENCE_LENGTH = 512;
+
+/** The images of a pin after `more` were offered: known references keep their digest, room is limited. */
+export function addImages(
+  images: readonly PinnedImage[],
+  more: readonly PinnedImage[],
+): readonly PinnedImage[] {
+  const known = new Set(images.map(({ reference }) => reference));
+  const added = more.filter(
+    ({ reference }) => !known.has(reference) && reference.length <= MAX_REFERENCE_LENGTH,
+  );
+  return [...images, ...added].slice(0, MAX_IMAGES_PER_PIN);
+}

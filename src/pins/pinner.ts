@@ -1,13 +1,16 @@
-import { LRUCache } from 'lru-cache';
 import { SharedFlights } from '../flight/shared-flights.ts';
-import type { ImageReference } from '../image/reference.ts';
+import { normalizedName, type ImageReference } from '../image/reference.ts';
 import type { Identity } from '../registry/identity.ts';
+import type { ManifestContent } from '../registry/manifest.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
+import { adoptionFrom, evidenceOf } from './adoption.ts';
 import type { ImagePin, PinnedImage } from './image-pin.ts';
+import type { PinMemory } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
+import { siblingQuery, type SiblingImage, type Siblings } from './siblings.ts';
 
 /** References by their normalised name: one entry per meaning, however often a Pod names it. */
 export type References = ReadonlyMap<string, ImageReference>;
@@ -25,14 +28,16 @@ export interface PinRequest {
   readonly owner: PodOwner;
   readonly references: References;
   readonly identity: Identity;
+  /** The Pod's labels, by which the other Pods of its revision are found. */
+  readonly labels: Readonly<Record<string, unknown>>;
   readonly recording: Recording;
   readonly signal: AbortSignal;
 }
 
 export interface Pinned {
   readonly digest: string;
-  /** Where the digest came from: the revision's pin, the tag cache or a registry. */
-  readonly source: 'pin' | 'cache' | 'registry';
+  /** Where the digest came from: the revision's pin, its running Pods, the tag cache or a registry. */
+  readonly source: 'pin' | 'sibling' | 'cache' | 'registry';
   /** Why the revision does not remember it, where it should and does not. */
   readonly notRecorded?: 'full' | PinStoreError;
 }
@@ -41,12 +46,31 @@ export interface Pinned {
 export type PinResult = Pinned | { readonly error: unknown };
 export type PinResults = ReadonlyMap<string, PinResult>;
 
+/** Looks into manifests; the registry client in the product. */
+export interface Manifests {
+  /**
+   * What the manifest with this digest is; undefined where the reference's repository has none.
+   * @throws {RegistryError} or the signal's reason.
+   */
+  contentOf(
+    reference: ImageReference,
+    digest: string,
+    identity: Identity,
+    signal: AbortSignal,
+  ): Promise<ManifestContent | undefined>;
+}
+
 export interface PinnerOptions {
   readonly store: PinStore;
+  /** What is remembered in front of the store. */
+  readonly memory: PinMemory;
   readonly revisions: Pick<RevisionFinder, 'find'>;
   readonly resolver: Pick<Resolver, 'fresh'>;
-  /** How many revisions are remembered in front of the store. */
-  readonly maxRevisions: number;
+  /** The other Pods of a revision; undefined without a cluster to ask. */
+  readonly siblings: Siblings | undefined;
+  readonly manifests: Manifests;
+  /** Pods of one revision run different bytes already. */
+  readonly onSplit: (revision: Revision, reference: string, digests: readonly string[]) => void;
   readonly countCacheRequest: CountCacheRequest;
   /** The wall clock. */
   readonly now: () => Date;
@@ -55,12 +79,10 @@ export interface PinnerOptions {
 /** Gives every Pod of a revision the digests that its first Pod got. */
 export class Pinner {
   readonly #options: PinnerOptions;
-  readonly #memory: LRUCache<string, ImagePin>;
   readonly #births = new SharedFlights<PinResults>();
 
   constructor(options: PinnerOptions) {
     this.#options = options;
-    this.#memory = new LRUCache({ max: options.maxRevisions });
   }
 
   /**
@@ -102,7 +124,7 @@ export class Pinner {
   }
 
   #remembered(key: string, references: References): PinResults | undefined {
-    const pin = this.#memory.get(key);
+    const pin = this.#options.memory.get(key);
     if (pin === undefined) return undefined;
     const known = digestsOf(pin, references.keys());
     if (known.size < references.size) return undefined;
@@ -111,30 +133,85 @@ export class Pinner {
   }
 
   async #bear(revision: Revision, request: PinRequest): Promise<PinResults> {
-    const known = await this.#read(revision, request);
+    const pin = await this.#read(revision, request.signal);
+    const known = pin === undefined ? new Map<string, Pinned>() : digestsOf(pin, request.references.keys());
     const missing = [...request.references].filter(([name]) => !known.has(name));
-    const resolved = await this.#resolveAll(revision, missing, request);
-    return new Map([...known, ...(await this.#record(revision, resolved, request))]);
+    if (missing.length === 0) return known;
+    const [resolved, siblings] = await Promise.all([
+      this.#resolveAll(revision, missing, request),
+      this.#siblingsOf(request),
+    ]);
+    const chosen = await this.#adoptAll(revision, resolved, siblings, request);
+    return new Map([...known, ...(await this.#record(revision, chosen, pin === undefined, request))]);
   }
 
-  async #read(revision: Revision, { references, signal }: PinRequest): Promise<PinResults> {
+  async #read(revision: Revision, signal: AbortSignal): Promise<ImagePin | undefined> {
+    const mark = this.#options.memory.mark();
     const pin = await this.#options.store.read(revision, signal);
-    if (pin === undefined) return new Map();
-    this.#memory.set(revisionKey(revision), pin);
-    return digestsOf(pin, references.keys());
+    if (pin !== undefined) this.#options.memory.remember(revisionKey(revision), pin, mark);
+    return pin;
   }
 
-  async #record(revision: Revision, resolved: PinResults, request: PinRequest): Promise<PinResults> {
-    const failed = [...resolved.values()].some((result) => 'error' in result);
-    const images = [...resolved].flatMap(([reference, result]) => this.#pinnedImage(reference, result));
-    if (images.length === 0 || request.recording === 'nothing') return resolved;
-    if (failed && request.recording === 'everything') return resolved;
+  async #siblingsOf({ owner, labels, signal }: PinRequest): Promise<readonly SiblingImage[]> {
+    const query = siblingQuery(owner, labels);
+    const { siblings } = this.#options;
+    return query === undefined || siblings === undefined ? [] : siblings.imagesOf(query, signal);
+  }
+
+  /** The revision may have Pods already, born before its namespace opted in, or its pin was lost: these decide. */
+  async #adoptAll(
+    revision: Revision,
+    resolved: PinResults,
+    siblings: readonly SiblingImage[],
+    request: PinRequest,
+  ): Promise<PinResults> {
+    if (siblings.length === 0) return resolved;
+    const results = [...resolved].map(async ([name, result]): Promise<[string, PinResult]> => {
+      const reference = request.references.get(name);
+      if (reference === undefined) return [name, result];
+      try {
+        return [name, await this.#adopt(revision, reference, result, siblings, request)];
+      } catch (error) {
+        return [name, { error }];
+      }
+    });
+    return new Map(await Promise.all(results));
+  }
+
+  async #adopt(
+    revision: Revision,
+    reference: ImageReference,
+    resolved: PinResult,
+    siblings: readonly SiblingImage[],
+    { identity, signal }: PinRequest,
+  ): Promise<PinResult> {
+    const tagDigest = 'error' in resolved ? undefined : resolved.digest;
+    const adoption = await adoptionFrom(evidenceOf(reference, siblings), tagDigest, {
+      manifest: (digest) => this.#options.manifests.contentOf(reference, digest, identity, signal),
+      shareOnePlatform: async () => (await this.#options.siblings?.shareOnePlatform(signal)) ?? false,
+    });
+    if (adoption.adopt !== undefined) return { digest: adoption.adopt, source: 'sibling' };
+    if (adoption.split.length > 1) this.#options.onSplit(revision, normalizedName(reference), adoption.split);
+    return resolved;
+  }
+
+  async #record(
+    revision: Revision,
+    chosen: PinResults,
+    isNew: boolean,
+    request: PinRequest,
+  ): Promise<PinResults> {
+    const failed = [...chosen.values()].some((result) => 'error' in result);
+    const images = [...chosen].flatMap(([reference, result]) => this.#pinnedImage(reference, result));
+    if (images.length === 0 || request.recording === 'nothing') return chosen;
+    if (failed && request.recording === 'everything') return chosen;
     try {
-      const pin = await this.#options.store.record(revision, images, request.signal);
-      this.#memory.set(revisionKey(revision), pin);
-      return withRecorded(resolved, pin);
+      const mark = this.#options.memory.mark();
+      const pin = await this.#options.store.record(revision, images, isNew, request.signal);
+      this.#options.memory.remember(revisionKey(revision), pin, mark);
+      return withRecorded(chosen, pin);
     } catch (error) {
-      if (isTolerable(error, request)) return markNotRecorded(resolved, error);
+      if (isTolerable(error, request)) return markNotRecorded(chosen, error);
       throw error;
     }
   }
@@ -158,7 +235,8 @@ export class Pinner {
   #pinnedImage(reference: string, result: PinResult): PinnedImage[] {
     if ('error' in result) return [];
     const resolvedAt = this.#options.now().toISOString();
-    return [{ reference, digest: result.digest, resolvedAt, source: 'resolved' }];
+    const source = result.source === 'sibling' ? 'adopted' : 'resolved';
+    return [{ reference, digest: result.digest, resolvedAt, source }];
   }
 }
 

@@ -6,10 +6,12 @@ import type { Endpoint, Endpoints } from './endpoint.ts';
 import { errorForStatus, RegistryError } from './errors.ts';
 import type { Identity } from './identity.ts';
 import {
+  contentFromBody,
   descriptorFromBody,
   descriptorFromHeaders,
   MANIFEST_ACCEPT,
   MAX_MANIFEST_BYTES,
+  type ManifestContent,
   type ManifestDescriptor,
 } from './manifest.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -54,13 +56,7 @@ export class RegistryClient {
     identity: Identity,
     signal: AbortSignal,
   ): Promise<ManifestDescriptor> {
-    const registry = hostOf(reference);
-    const endpoint = this.#endpoints.of(registry);
-    if (endpoint === undefined)
-      throw new RegistryError('unreachable', `${registry} is not a host`, { registry });
-    const access = { endpoint, repository: reference.path, identity, signal };
-    const url = new URL(`/v2/${reference.path}/manifests/${reference.tag}`, endpoint.origin);
-
+    const { registry, url, access } = this.#manifest(reference, reference.tag ?? '', identity, signal);
     if (!this.#withoutHead.has(registry)) {
       const head = await this.#request('HEAD', url, access);
       if (head.status === 405) this.#withoutHead.set(registry, true);
@@ -73,6 +69,38 @@ export class RegistryClient {
     const get = await this.#request('GET', url, access);
     this.#expectSuccess(get, 'GET', registry);
     return descriptorFromBody(get, registry);
+  }
+
+  /**
+   * What the manifest with this digest is, read from its repository; undefined where there is none. One GET.
+   * @throws {RegistryError} or the signal's reason.
+   */
+  async contentOf(
+    reference: ImageReference,
+    digest: string,
+    identity: Identity,
+    signal: AbortSignal,
+  ): Promise<ManifestContent | undefined> {
+    const { registry, url, access } = this.#manifest(reference, digest, identity, signal);
+    const answer = await this.#request('GET', url, access);
+    if (answer.status === 404) return undefined;
+    this.#expectSuccess(answer, 'GET', registry);
+    return contentFromBody(answer, digest, registry);
+  }
+
+  #manifest(
+    reference: ImageReference,
+    tagOrDigest: string,
+    identity: Identity,
+    signal: AbortSignal,
+  ): { registry: string; url: URL; access: Access } {
+    const registry = hostOf(reference);
+    const endpoint = this.#endpoints.of(registry);
+    if (endpoint === undefined)
+      throw new RegistryError('unreachable', `${registry} is not a host`, { registry });
+    const access = { endpoint, repository: reference.path, identity, signal };
+    const url = new URL(`/v2/${reference.path}/manifests/${tagOrDigest}`, endpoint.origin);
+    return { registry, url, access };
   }
 
   async #request(method: 'HEAD' | 'GET', url: URL, access: Access): Promise<TransportAnswer> {

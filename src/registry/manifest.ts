@@ -1,5 +1,5 @@
 import { digestOf, isManifestDigest } from '../image/digest.ts';
-import { parseObject } from '../json/json-object.ts';
+import { isObject, parseObject } from '../json/json-object.ts';
 import { RegistryError } from './errors.ts';
 import type { TransportAnswer } from './transport.ts';
 
@@ -9,6 +9,10 @@ export interface ManifestDescriptor {
   /** Undefined where the registry did not say (Artifactory answers HEAD with octet-stream). */
   readonly mediaType: string | undefined;
 }
+
+/** What a manifest is: an index over the manifests of several platforms, or one image. */
+export type ManifestContent =
+  { readonly is: 'index'; readonly manifests: readonly string[] } | { readonly is: 'image' };
 
 const MEDIA_TYPES: readonly string[] = [
   'application/vnd.oci.image.index.v1+json',
@@ -58,6 +62,25 @@ export function descriptorFromBody(answer: TransportAnswer, registry: string): M
   const mediaType = mediaTypeOf(answer);
   refuseForeignType(mediaType, registry);
   return { digest: digestOf(answer.body), mediaType: manifestType(answer.body, mediaType, registry) };
+}
+
+/**
+ * What the manifest with this digest is, from the body of a successful GET.
+ * @throws {RegistryError} `invalid_answer` where the body is another manifest, or none.
+ */
+export function contentFromBody(answer: TransportAnswer, digest: string, registry: string): ManifestContent {
+  const { mediaType = '' } = descriptorFromBody(answer, registry);
+  const algorithm = digest.startsWith('sha512:') ? 'sha512' : 'sha256';
+  if (digestOf(answer.body, algorithm) !== digest) {
+    throw new RegistryError('invalid_answer', `the registry answered with another manifest than ${digest}`, {
+      registry,
+    });
+  }
+  if (!mediaType.includes('index') && !mediaType.includes('manifest.list')) return { is: 'image' };
+  const { manifests } = parseObject(answer.body.toString('utf8')) ?? {};
+  const entries = Array.isArray(manifests) ? manifests.filter(isObject) : [];
+  const digests = entries.map((entry) => entry['digest']).filter((value) => typeof value === 'string');
+  return { is: 'index', manifests: digests };
 }
 
 function manifestType(body: Buffer, header: string, registry: string): string {

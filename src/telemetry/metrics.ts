@@ -16,6 +16,9 @@ export class Metrics {
   readonly #registryRequests: Counter<'registry' | 'method' | 'code'>;
   readonly #registrySeconds: Histogram<'registry'>;
   readonly #pinsCreated: Counter;
+  readonly #pinConflicts: Counter;
+  readonly #revisionsSplit: Counter;
+  readonly #podsLeftAlone: Counter;
   readonly #optOutsRefused: Counter;
 
   constructor({ processMetrics }: { processMetrics: boolean }) {
@@ -57,6 +60,21 @@ export class Metrics {
       help: 'Revisions that got a pin from this process.',
       registers,
     });
+    this.#pinConflicts = new Counter({
+      name: 'samebytes_pin_conflicts_total',
+      help: 'Writes of a pin that another process was faster with; its digests were used.',
+      registers,
+    });
+    this.#revisionsSplit = new Counter({
+      name: 'samebytes_revisions_split_total',
+      help: 'Births of revisions whose Pods run different digests of one reference already.',
+      registers,
+    });
+    this.#podsLeftAlone = new Counter({
+      name: 'samebytes_pods_left_alone_total',
+      help: 'Pods that are left alone since they were recreated over and over right after they were pinned.',
+      registers,
+    });
     this.#optOutsRefused = new Counter({
       name: 'samebytes_opt_outs_refused_total',
       help: "Images whose Pod's annotation asked for a policy that the operator's rules do not allow.",
@@ -82,6 +100,18 @@ export class Metrics {
 
   countPinCreated(): void {
     this.#pinsCreated.inc();
+  }
+
+  countPinConflict(): void {
+    this.#pinConflicts.inc();
+  }
+
+  countRevisionSplit(): void {
+    this.#revisionsSplit.inc();
+  }
+
+  countPodLeftAlone(): void {
+    this.#podsLeftAlone.inc();
   }
 
   /** The exposition text and its content type. */

@@ -81,6 +81,7 @@ async function writeSettings(etc: string): Promise<void> {
     },
     health: { host: '127.0.0.1', port: 0 },
     shutdown: { drainMs: 0 },
+    pins: { store: 'memory' },
   };
   await writeFile(join(etc, 'settings.yaml'), JSON.stringify(settings));
   await writeFile(join(etc, 'tls.crt'), serving.cert);

@@ -48,6 +48,7 @@ async function goodSettings(): Promise<string> {
 webhook: { host: 127.0.0.1, port: 0, certFile: ${directory}/tls.crt, keyFile: ${directory}/tls.key }
 health: { host: 127.0.0.1, port: 0 }
 shutdown: { drainMs: 0, graceMs: 4000 }
+pins: { store: memory }
 registries:
   - { host: "${registry.host}", insecure: true, allowLoopback: true }
 `);

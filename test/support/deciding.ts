@@ -3,10 +3,14 @@ import { applyPatch, type Operation } from 'rfc6902';
 import { Decider } from '../../src/admission/decide.ts';
 import type { Decision, Mode, PatchOperation } from '../../src/admission/outcome.ts';
 import { PolicyRules, type Policy, type PolicyRule } from '../../src/admission/policy.ts';
+import { RecreationGuard } from '../../src/admission/recreation-guard.ts';
 import type { AdmissionRequest } from '../../src/admission/review.ts';
 import { normalizedName, type ImageReference } from '../../src/image/reference.ts';
 import type { ImagePin } from '../../src/pins/image-pin.ts';
-import { MemoryPinStore, type PinStore } from '../../src/pins/pin-store.ts';
+import { MemoryPinStore } from '../../src/pins/memory-pin-store.ts';
+import { PinMemory } from '../../src/pins/pin-memory.ts';
+import type { PinStore } from '../../src/pins/pin-store.ts';
+import type { SiblingImage } from '../../src/pins/siblings.ts';
 import { Pinner } from '../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../src/pins/revision-finder.ts';
 import { RegistryError, type RegistryErrorCode } from '../../src/registry/errors.ts';
@@ -93,6 +97,12 @@ export class AdmissionUnderTest {
   readonly clock = new FakeClock();
   /** Pins as they were created. */
   readonly created: ImagePin[] = [];
+  /** What runs in the revision's Pods already. */
+  siblings: readonly SiblingImage[] = [];
+  readonly splits: string[] = [];
+  /** How many Pods of a name the cluster has seen. */
+  lives = 0;
+  readonly leftAlone: string[] = [];
   readonly #decider: Decider;
 
   constructor(options: AdmissionUnderTestOptions = {}) {
@@ -112,17 +122,29 @@ export class AdmissionUnderTest {
       onCreated: (pin) => void this.created.push(pin),
       onForgotten: ignore,
     });
+    const pinMemory = new PinMemory({ maxPins: 1_000, now: this.clock.now });
+    pinMemory.open();
     const pinner = new Pinner({
       store: options.store ?? memory,
+      memory: pinMemory,
+      siblings: { imagesOf: async () => this.siblings, shareOnePlatform: async () => true },
+      manifests: { contentOf: async () => ({ is: 'index', manifests: [] }) },
+      onSplit: (_revision, reference, digests) => void this.splits.push(`${reference} ${digests.join(' ')}`),
       revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 1_000 }),
       resolver,
-      maxRevisions: 1_000,
       countCacheRequest: ignore,
       now: this.clock.date,
     });
     this.#decider = new Decider({
       pinner: options.pinner ?? pinner,
       resolver,
+      guard: new RecreationGuard({
+        maxRecreations: 10,
+        withinMs: 30_000,
+        lives: { count: async () => this.lives },
+        onLeftAlone: ({ name }) => void this.leftAlone.push(name),
+        now: this.clock.now,
+      }),
       rules: new PolicyRules(rules, defaultPolicy),
       keepTag,
       pullPolicy,

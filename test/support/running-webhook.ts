@@ -59,6 +59,7 @@ export class WebhookUnderTest {
       },
       health: { host: '127.0.0.1', port: 0 },
       shutdown: { drainMs: 0, graceMs: 5_000 },
+      pins: { store: 'memory' },
     };
     const sections = Object.entries(settings).map(([name, section]) =>
       Array.isArray(section) ? [name, section] : [name, { ...own[name], ...section }],

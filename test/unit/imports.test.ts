@@ -18,7 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   registry: ['image', 'flight', 'json', 'telemetry'],
   resolver: ['registry', 'image', 'flight', 'telemetry'],
   pins: ['resolver', 'registry', 'image', 'flight', 'json', 'telemetry'],
-  kubernetes: ['pins', 'certificates', 'telemetry', 'json'],
+  kubernetes: ['admission', 'pins', 'certificates', 'image', 'telemetry', 'json'],
   admission: ['pins', 'resolver', 'registry', 'image', 'json', 'telemetry'],
   server: ['admission', 'telemetry'],
   commands: [

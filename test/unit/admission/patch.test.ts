@@ -4,7 +4,7 @@ import {
   IMAGES_ANNOTATION,
   readRecordedImages,
   writeRecordedImages,
-} from '../../../src/admission/images-annotation.ts';
+} from '../../../src/pins/recorded-images.ts';
 import { annotationPatch, escapePointer } from '../../../src/admission/patch.ts';
 import { digest } from '../../support/digests.ts';
 import { patchedPod } from '../../support/deciding.ts';

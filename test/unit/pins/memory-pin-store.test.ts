@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { MAX_IMAGES_PER_PIN, type ImagePin, type PinnedImage } from '../../../src/pins/image-pin.ts';
-import { MemoryPinStore } from '../../../src/pins/pin-store.ts';
+import { MemoryPinStore } from '../../../src/pins/memory-pin-store.ts';
 import type { Revision } from '../../../src/pins/revision.ts';
 import { digest } from '../../support/digests.ts';
 

@@ -1,7 +1,9 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { normalizedName, parseReference } from '../../../src/image/reference.ts';
 import type { ImagePin, PinnedImage } from '../../../src/pins/image-pin.ts';
-import { MemoryPinStore, PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
+import { MemoryPinStore } from '../../../src/pins/memory-pin-store.ts';
+import { PinMemory } from '../../../src/pins/pin-memory.ts';
+import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner, type PinRequest, type PinResult, type Recording } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
@@ -39,11 +41,16 @@ function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000)
     countCacheRequest: counts.count,
     now: clock.now,
   });
+  const memory = new PinMemory({ maxPins: maxRevisions, now: clock.now });
+  memory.open();
   return new Pinner({
     store: pins,
+    memory,
+    siblings: undefined,
+    manifests: { contentOf: async () => undefined },
+    onSplit: () => {},
     revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 10 }),
     resolver,
-    maxRevisions,
     countCacheRequest: counts.count,
     now: clock.date,
   });
@@ -60,6 +67,7 @@ function request(images: readonly string[], fields: Partial<PinRequest> = {}): P
     owner: owner('rs-1'),
     references,
     identity: { fingerprint: 'anonymous' },
+    labels: {},
     recording: 'everything',
     signal: noDeadline(),
     ...fields,
@@ -211,6 +219,7 @@ test('where another process was faster, its digest is used, for this Pod and all
     record: async (revision, images): Promise<ImagePin> => ({
       revision,
       images: images.map((image) => ({ ...image, digest: B })),
+      id: 'pin-1',
     }),
   };
   const pins = pinner(new MovingSource(A), winner);
@@ -221,7 +230,7 @@ test('where another process was faster, its digest is used, for this Pod and all
 test('an image for which the pin has no room is pinned for this Pod alone', async () => {
   const full: PinStore = {
     read: async () => undefined,
-    record: async (revision) => ({ revision, images: [] }),
+    record: async (revision) => ({ revision, images: [], id: 'pin-1' }),
   };
   const results = await pinner(new MovingSource(A), full).pin(request([WEB]));
   expect(results.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: 'full' });
@@ -262,7 +271,7 @@ test('what was pinned is recorded in normalised form, with its time', async () =
     read: async () => undefined,
     record: async (revision, images) => {
       recorded.push(...images);
-      return { revision, images };
+      return { revision, images, id: 'pin-1' };
     },
   };
   await pinner(new MovingSource(A), recording).pin(request(['nginx:1']));

@@ -5,7 +5,7 @@ import {
   IMAGES_ANNOTATION,
   readRecordedImages,
   writeRecordedImages,
-} from '../../../src/admission/images-annotation.ts';
+} from '../../../src/pins/recorded-images.ts';
 import { digest } from '../../support/digests.ts';
 
 const LIMIT_BYTES = 256 * 1024;

@@ -1,0 +1,107 @@
+import { ApiException, type CoreV1Api, type V1ContainerStatus, type V1Pod } from '@kubernetes/client-node';
+import { isObject } from '../json/json-object.ts';
+import { PinStoreError } from '../pins/pin-store.ts';
+import { readRecordedImages } from '../pins/recorded-images.ts';
+import type { SiblingImage, SiblingQuery, Siblings } from '../pins/siblings.ts';
+import type { MetadataApi } from './metadata-api.ts';
+import { endingWith, plainCause } from './request-options.ts';
+
+export interface ClusterSiblingsOptions {
+  readonly pods: Pick<CoreV1Api, 'listNamespacedPod'>;
+  readonly metadata: Pick<MetadataApi, 'list'>;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** So many Pods tell what a revision runs; a page more would tell the same. */
+const MAX_PODS = 250;
+const MAX_NODES = 5_000;
+/** Platforms of nodes change with machines, not with Pods. */
+const PLATFORM_TTL_MS = 60_000;
+const PLATFORM_LABELS = ['kubernetes.io/os', 'kubernetes.io/arch'];
+
+/** The Pods of a revision and the nodes' platforms, by the API server. */
+export class ClusterSiblings implements Siblings {
+  readonly #options: ClusterSiblingsOptions;
+  #platforms: { readonly one: boolean; readonly atMs: number } | undefined;
+
+  constructor(options: ClusterSiblingsOptions) {
+    this.#options = options;
+  }
+
+  async imagesOf(
+    { namespace, ownerUid, selector }: SiblingQuery,
+    signal: AbortSignal,
+  ): Promise<readonly SiblingImage[]> {
+    const request = { namespace, limit: MAX_PODS, ...(selector === '' ? {} : { labelSelector: selector }) };
+    try {
+      const { items } = await this.#options.pods.listNamespacedPod(request, endingWith(signal));
+      return items.filter((pod) => isOwnedBy(pod, ownerUid)).flatMap(imagesOfPod);
+    } catch (error) {
+      throw unreadable(`the Pods of ${namespace}`, error, signal);
+    }
+  }
+
+  async shareOnePlatform(signal: AbortSignal): Promise<boolean> {
+    const nowMs = this.#options.now();
+    if (this.#platforms !== undefined && nowMs - this.#platforms.atMs < PLATFORM_TTL_MS) {
+      return this.#platforms.one;
+    }
+    try {
+      const list = await this.#options.metadata.list(`/api/v1/nodes?limit=${MAX_NODES}`, signal);
+      const nodes = Array.isArray(list['items']) ? list['items'] : [];
+      const isWhole = !isObject(list['metadata']) || !list['metadata']['continue'];
+      this.#platforms = { one: isWhole && new Set(nodes.map(platformOf)).size === 1, atMs: nowMs };
+      return this.#platforms.one;
+    } catch (error) {
+      throw unreadable('the nodes', error, signal);
+    }
+  }
+}
+
+function unreadable(what: string, error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  const cause = error instanceof ApiException ? plainCause(error) : error;
+  return new PinStoreError('pin_unreadable', `cannot list ${what}`, { cause });
+}
+
+function isOwnedBy({ metadata }: V1Pod, uid: string): boolean {
+  return (metadata?.ownerReferences ?? []).some((owner) => owner.controller === true && owner.uid === uid);
+}
+
+function imagesOfPod({ metadata, spec, status }: V1Pod): SiblingImage[] {
+  const recorded = readRecordedImages({ metadata: { annotations: metadata?.annotations } });
+  const statuses = new Map(
+    [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].map((each) => [
+      each.name,
+      each,
+    ]),
+  );
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].map(
+    ({ name, image }) => ({
+      image: image ?? '',
+      recorded: recorded.get(name),
+      imageId: startedImageId(statuses.get(name)),
+    }),
+  );
+  const volumes = (spec?.volumes ?? []).map(({ name, image }) => ({
+    image: image?.reference ?? '',
+    recorded: recorded.get(`volume/${name}`),
+    imageId: undefined,
+  }));
+  return [...containers, ...volumes].filter(({ image }) => image !== '');
+}
+
+/** Before a container has started its imageID may be empty, or an earlier image's. */
+function startedImageId(status: V1ContainerStatus | undefined): string | undefined {
+  if (status === undefined) return undefined;
+  const { state, lastState, started, imageID } = status;
+  const hasStarted = started === true || state?.running || state?.terminated || lastState?.terminated;
+  return hasStarted && imageID !== '' ? imageID : undefined;
+}
+
+function platformOf(node: unknown): string {
+  const metadata = isObject(node) ? node['metadata'] : undefined;
+  const labels = isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : {};
+  return PLATFORM_LABELS.map((label) => String(labels[label])).join('/');
+}

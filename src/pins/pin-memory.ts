@@ -1,0 +1,85 @@
+import { LRUCache } from 'lru-cache';
+import type { ImagePin } from './image-pin.ts';
+
+/** Taken before a pin is read, and given back with what was read. */
+export type Mark = number;
+
+export interface PinMemoryOptions {
+  /** How many pins are kept; the least recently used goes first. */
+  readonly maxPins: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** How long a deletion is remembered, so that what was read before it is not kept after it. */
+const TOMBSTONE_MS = 60_000;
+const MAX_TOMBSTONES = 10_000;
+
+/**
+ * Pins that this process has read, so that the next Pod of a revision costs no request. Bounded, however many pins the
+ * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
+ */
+export class PinMemory {
+  readonly #pins: LRUCache<string, ImagePin>;
+  /** Keys by the id of the pin that they hold. */
+  readonly #keys = new Map<string, string>();
+  readonly #tombstones: LRUCache<string, true>;
+  #epoch: Mark = 0;
+  #open = false;
+
+  constructor({ maxPins, now }: PinMemoryOptions) {
+    this.#pins = new LRUCache({
+      max: maxPins,
+      dispose: ({ id }, key) => {
+        if (this.#keys.get(id) === key) this.#keys.delete(id);
+      },
+    });
+    this.#tombstones = new LRUCache({
+      max: MAX_TOMBSTONES,
+      ttl: TOMBSTONE_MS,
+      ttlResolution: 0,
+      perf: { now },
+    });
+  }
+
+  /** How many pins are kept. */
+  get size(): number {
+    return this.#pins.size;
+  }
+
+  get(key: string): ImagePin | undefined {
+    return this.#pins.get(key);
+  }
+
+  /** To be taken before a pin is read from where it is kept. */
+  mark(): Mark {
+    return this.#epoch;
+  }
+
+  /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
+  remember(key: string, pin: ImagePin, mark: Mark): void {
+    if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
+    this.#pins.set(key, pin);
+    this.#keys.set(pin.id, key);
+  }
+
+  /** The pin with this id was deleted. */
+  forget(id: string): void {
+    this.#tombstones.set(id, true);
+    const key = this.#keys.get(id);
+    if (key !== undefined) this.#pins.delete(key);
+  }
+
+  /** From now on every deletion is told by {@link forget}. */
+  open(): void {
+    this.#open = true;
+  }
+
+  /** Deletions may be missed from now on, or were: nothing is known any more. */
+  close(): void {
+    this.#open = false;
+    this.#epoch += 1;
+    this.#pins.clear();
+    this.#keys.clear();
+  }
+}
