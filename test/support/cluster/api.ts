@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { Agent, request } from 'undici';
 import type { ControlPlaneAddress } from './control-plane.ts';
 
@@ -58,6 +59,26 @@ export class Api {
 
   async delete(path: string, body?: object): Promise<void> {
     await this.#send('DELETE', path, body);
+  }
+
+  /** Calls `onEvent` with every event of a watch, until the signal ends it. @throws where it ends by itself. */
+  async watch(
+    path: string,
+    signal: AbortSignal,
+    onEvent: (type: string, object: KubeObject) => void,
+  ): Promise<void> {
+    const answer = await request(`${this.#server}${path}`, {
+      dispatcher: this.#agent,
+      headers: { authorization: `Bearer ${this.#token}` },
+      bodyTimeout: 0,
+      signal,
+    });
+    if (answer.statusCode !== 200) throw new ApiError(answer.statusCode, await answer.body.text());
+    for await (const line of createInterface({ input: answer.body })) {
+      const { type, object } = JSON.parse(line) as { type: string; object: KubeObject };
+      onEvent(type, object);
+    }
+    if (!signal.aborted) throw new Error('the watch ended by itself');
   }
 
   async close(): Promise<void> {

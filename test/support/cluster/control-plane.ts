@@ -31,6 +31,7 @@ const AUDIT_POLICY = {
   omitStages: ['RequestReceived'],
   rules: [
     { level: 'Metadata', resources: [{ group: '', resources: ['pods', 'pods/ephemeralcontainers'] }] },
+    { level: 'Metadata', resources: [{ group: 'samebytes.dev', resources: ['imagepins'] }] },
     { level: 'None' },
   ],
 };

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { parse, stringify } from 'yaml';
 import { Balancer } from '../balancer.ts';
+import { CuttableWire } from '../cuttable-wire.ts';
 import { SamebytesProcess } from '../processes.ts';
 import { until } from '../until.ts';
 import { Api, type KubeObject } from './api.ts';
@@ -36,6 +37,8 @@ export class Installation {
   readonly api: Api;
   readonly kubectl: Kubectl;
   readonly balancer: Balancer;
+  /** Between the webhook processes and the API server, to be cut. */
+  readonly wire: CuttableWire;
   /** What `kubectl apply` printed. */
   applied = '';
   readonly #address: ControlPlaneAddress;
@@ -48,11 +51,18 @@ export class Installation {
   readonly #earlier = new Map<string, number>();
 
   private constructor(
-    parts: { api: Api; balancer: Balancer; address: ControlPlaneAddress; directory: string },
+    parts: {
+      api: Api;
+      balancer: Balancer;
+      wire: CuttableWire;
+      address: ControlPlaneAddress;
+      directory: string;
+    },
     options: InstallOptions,
   ) {
     this.api = parts.api;
     this.balancer = parts.balancer;
+    this.wire = parts.wire;
     this.#address = parts.address;
     this.#directory = parts.directory;
     this.#options = options;
@@ -61,8 +71,12 @@ export class Installation {
 
   static async install(address: ControlPlaneAddress, options: InstallOptions = {}): Promise<Installation> {
     const directory = await mkdtemp(join(tmpdir(), 'samebytes-install-'));
-    const [api, balancer] = await Promise.all([Api.open(address), Balancer.start()]);
-    const installation = new Installation({ api, balancer, address, directory }, options);
+    const [api, balancer, wire] = await Promise.all([
+      Api.open(address),
+      Balancer.start(),
+      CuttableWire.start(Number(new URL(address.server).port)),
+    ]);
+    const installation = new Installation({ api, balancer, wire, address, directory }, options);
     try {
       await installation.apply();
       await installation.#prepare();
@@ -98,6 +112,7 @@ export class Installation {
   async remove(): Promise<void> {
     await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name, 'SIGINT')));
     await this.balancer.stop();
+    await this.wire.stop();
     await this.kubectl.run('delete', '-k', this.#directory, '--wait=false', '--ignore-not-found');
     await until('the namespace to go', async () => {
       const found = await this.kubectl.try('get', 'namespace', NAMESPACE);
@@ -110,7 +125,7 @@ export class Installation {
   /** Ends the processes, and leaves the objects to whoever ends the control plane. */
   async abandon(): Promise<void> {
     await Promise.all([...this.#processes.keys()].map((name) => this.stopProcess(name, 'SIGINT')));
-    await Promise.all([this.balancer.stop(), this.api.close()]);
+    await Promise.all([this.balancer.stop(), this.wire.stop(), this.api.close()]);
     await rm(this.#directory, { recursive: true, force: true });
   }
 
@@ -315,7 +330,9 @@ export class Installation {
         spec: { expirationSeconds: 24 * 3600 },
       },
     );
-    const kubeconfig = JSON.parse(kubeconfigOf(this.#address, status.token)) as KubeObject;
+    const kubeconfig = JSON.parse(
+      kubeconfigOf({ ...this.#address, server: `https://127.0.0.1:${this.wire.port}` }, status.token),
+    ) as KubeObject;
     kubeconfig['contexts'][0].context.namespace = NAMESPACE;
     await writeFile(join(this.#directory, 'kubeconfig'), JSON.stringify(kubeconfig), { mode: 0o600 });
   }

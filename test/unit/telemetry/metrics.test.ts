@@ -31,9 +31,12 @@ describe('the metrics', () => {
       'samebytes_admissions_total counter',
       'samebytes_cache_requests_total counter',
       'samebytes_opt_outs_refused_total counter',
+      'samebytes_pin_conflicts_total counter',
       'samebytes_pins_created_total counter',
+      'samebytes_pods_left_alone_total counter',
       'samebytes_registry_request_duration_seconds histogram',
       'samebytes_registry_requests_total counter',
+      'samebytes_revisions_split_total counter',
     ]);
     expect(await sample(metrics, 'samebytes_admissions_total{outcome="pinned"}')).toBe(1);
     expect(await sample(metrics, 'samebytes_cache_requests_total{cache="pin",result="hit"}')).toBe(1);

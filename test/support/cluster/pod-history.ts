@@ -1,0 +1,57 @@
+import type { Api, KubeObject } from './api.ts';
+
+/** Every Pod of a namespace that ever existed, by a watch: deleted ones count too. */
+export class PodHistory {
+  readonly #stopped = new AbortController();
+  readonly #pods = new Map<string, KubeObject>();
+  #watching: Promise<void> = Promise.resolve();
+
+  static async start(api: Api, namespace: string): Promise<PodHistory> {
+    const history = new PodHistory();
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    const { metadata } = await api.get(`${path}?limit=1`);
+    const query = `watch=true&resourceVersion=${metadata.resourceVersion}`;
+    history.#watching = api
+      .watch(`${path}?${query}`, history.#stopped.signal, (type, object) => {
+        if (type === 'ERROR') throw new Error(JSON.stringify(object));
+        history.#pods.set(object['metadata'].uid, object);
+      })
+      .catch((error: unknown) => {
+        if (!history.#stopped.signal.aborted) throw error;
+      });
+    history.#watching.catch(() => {});
+    return history;
+  }
+
+  /** Ends the watch. @throws where it missed something. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#watching;
+  }
+
+  get size(): number {
+    return this.#pods.size;
+  }
+
+  /** The images that each revision's Pods ever had, without repetition, by the uid of the owner and the revision's label. */
+  get imagesByRevision(): ReadonlyMap<string, readonly string[]> {
+    const images = new Map<string, Set<string>>();
+    for (const { metadata, spec } of this.#pods.values()) {
+      const [owner] = metadata.ownerReferences ?? [{ uid: metadata.uid }];
+      const key = `${owner.uid} ${metadata.labels?.['controller-revision-hash'] ?? ''}`;
+      const known = images.get(key) ?? new Set<string>();
+      for (const { image } of spec.containers) known.add(image);
+      images.set(key, known);
+    }
+    return new Map([...images].map(([key, set]) => [key, [...set]]));
+  }
+
+  /** Revisions with more than one image, or with one that has no digest; to be compared with nothing. */
+  get broken(): Record<string, readonly string[]> {
+    return Object.fromEntries(
+      [...this.imagesByRevision].filter(
+        ([, images]) => images.length !== 1 || !images.every((image) => /@sha256:[0-9a-f]{64}$/.test(image)),
+      ),
+    );
+  }
+}
