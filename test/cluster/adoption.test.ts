@@ -61,8 +61,8 @@ async function adopted(
   }
   await samebytes.kubectl.run('label', 'namespace', namespace, 'samebytes.dev/pin=enabled');
   const old = new Set(before.map(({ metadata }) => metadata.uid));
-  await scale(samebytes.api, namespace, 'web', imageIds.length + 2);
-  const pods = await samebytes.runningPods(namespace, imageIds.length + 2);
+  await scale(samebytes.api, namespace, 'web', imageIds.length + 8);
+  const pods = await samebytes.runningPods(namespace, imageIds.length + 8);
   const images = new Set(pods.filter(({ metadata }) => !old.has(metadata.uid)).flatMap(imagesOf));
   expect(images.size).toBe(1);
   const [pin] = await pinsOf(samebytes.api, namespace);
