@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { PinWatch, type EndedPin } from '../../../src/kubernetes/pin-watch.ts';
+import type { JsonObject } from '../../../src/json/json-object.ts';
+
+type Event = { type: string; object: JsonObject };
+type Watch = { path: string; send: (event: Event) => void; end: () => void; fail: (error: Error) => void };
+
+/** An API server whose watches a test feeds. */
+class PlayedWatches {
+  readonly lists: string[] = [];
+  readonly watches: Watch[] = [];
+  failList: Error | undefined;
+  #onWatch = Promise.withResolvers<void>();
+
+  async list(path: string): Promise<JsonObject> {
+    this.lists.push(path);
+    if (this.failList !== undefined) throw this.failList;
+    return { metadata: { resourceVersion: `list-${this.lists.length}` }, items: [] };
+  }
+
+  async *watch(path: string, _silenceMs: number, signal: AbortSignal): AsyncGenerator<Event> {
+    const queue: (Event | Error | 'end')[] = [];
+    let wake = Promise.withResolvers<void>();
+    const put = (item: Event | Error | 'end'): void => {
+      queue.push(item);
+      wake.resolve();
+    };
+    signal.addEventListener('abort', () => put(signal.reason as Error), { once: true });
+    this.watches.push({ path, send: put, end: () => put('end'), fail: put });
+    this.#onWatch.resolve();
+    this.#onWatch = Promise.withResolvers();
+    for (;;) {
+      while (queue.length === 0) {
+        await wake.promise;
+        wake = Promise.withResolvers();
+      }
+      const item = queue.shift();
+      if (item === 'end') return;
+      if (item instanceof Error) throw item;
+      yield item as Event;
+    }
+  }
+
+  /** The watch with this number, once it is there. */
+  async nth(number: number): Promise<Watch> {
+    while (this.watches.length <= number) await this.#onWatch.promise;
+    return this.watches[number] as Watch;
+  }
+}
+
+function event(type: string, version: string, name = 'web'): Event {
+  return {
+    type,
+    object: { metadata: { namespace: 'shop', name, uid: `uid-${name}`, resourceVersion: version } },
+  };
+}
+
+let api: PlayedWatches;
+let told: string[];
+let ended: EndedPin[];
+let gaps: unknown[];
+let watch: PinWatch;
+
+beforeEach(() => {
+  api = new PlayedWatches();
+  told = [];
+  ended = [];
+  gaps = [];
+  watch = new PinWatch({
+    api,
+    memory: {
+      open: () => void told.push('open'),
+      close: () => void told.push('close'),
+      forget: (id) => void told.push(`forget ${id}`),
+    },
+    onEnded: (pin) => void ended.push(pin),
+    onGap: (error) => void gaps.push(error),
+    retryMs: 0,
+  });
+});
+
+test('the memory is opened where one item’s list stands, and deletions from there on are told', async () => {
+  watch.start();
+  const first = await api.nth(0);
+  expect(api.lists).toEqual(['/apis/samebytes.dev/v1alpha1/imagepins?limit=1']);
+  expect(first.path).toContain('resourceVersion=list-1');
+  expect(first.path).toContain('allowWatchBookmarks=true');
+  first.send(event('ADDED', '2'));
+  first.send(event('MODIFIED', '3'));
+  first.send(event('DELETED', '4'));
+  first.end();
+  await api.nth(1);
+  expect(told).toEqual(['open', 'forget uid-web']);
+  expect(ended).toEqual([{ namespace: 'shop', name: 'web', id: 'uid-web' }]);
+  await watch.stop();
+});
+
+test('a watch that the server ends goes on where it stood, bookmarks included, without a gap', async () => {
+  watch.start();
+  const first = await api.nth(0);
+  first.send(event('DELETED', '4'));
+  first.send({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } });
+  first.end();
+  expect((await api.nth(1)).path).toContain('resourceVersion=9');
+  expect({ gaps, told }).toEqual({ gaps: [], told: ['open', 'forget uid-web'] });
+  await watch.stop();
+});
+
+describe('the memory is closed, and opened again from a new list, where', () => {
+  test.each([
+    ['the watch breaks', (first: Watch) => first.fail(new Error('reset'))],
+    [
+      'it is too old, which comes inside an answer with status 200',
+      (first: Watch) => first.send({ type: 'ERROR', object: { code: 410, reason: 'Expired' } }),
+    ],
+    ['an event has no version', (first: Watch) => first.send({ type: 'ADDED', object: {} })],
+    [
+      'a deletion has no name',
+      (first: Watch) => first.send({ type: 'DELETED', object: { metadata: { resourceVersion: '2' } } }),
+    ],
+  ])('%s', async (_when, happen) => {
+    watch.start();
+    happen(await api.nth(0));
+    expect((await api.nth(1)).path).toContain('resourceVersion=list-2');
+    expect(told).toEqual(['open', 'close', 'open']);
+    expect(gaps).toHaveLength(1);
+    await watch.stop();
+  });
+
+  test('nothing can be listed, however often that is tried', async () => {
+    api.failList = new Error('forbidden');
+    watch.start();
+    while (api.lists.length < 5) await new Promise((resolve) => setImmediate(resolve));
+    expect(told).not.toContain('open');
+    await watch.stop();
+  });
+});
+
+test('stopping ends it, and the memory is closed', async () => {
+  watch.start();
+  await api.nth(0);
+  await watch.stop();
+  expect(told).toEqual(['open', 'close']);
+  expect(gaps).toEqual([]);
+});

@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { ImagePin } from '../../../src/pins/image-pin.ts';
+import { PinMemory } from '../../../src/pins/pin-memory.ts';
+import { FakeClock } from '../../support/clock.ts';
+
+const REVISION = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'u', namespace: 'shop' };
+const pin = (id: string): ImagePin => ({ revision: REVISION, images: [], id });
+let clock: FakeClock;
+let memory: PinMemory;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  memory = new PinMemory({ maxPins: 3, now: clock.now });
+});
+
+test('keeps nothing while nobody follows deletions', () => {
+  memory.remember('a', pin('1'), memory.mark());
+  expect(memory.get('a')).toBeUndefined();
+  memory.open();
+  expect(memory.get('a')).toBeUndefined();
+});
+
+describe('while deletions are followed', () => {
+  beforeEach(() => memory.open());
+
+  test('keeps what was read', () => {
+    memory.remember('a', pin('1'), memory.mark());
+    expect(memory.get('a')).toEqual(pin('1'));
+  });
+
+  test('forgets a pin that was deleted, and no other', () => {
+    memory.remember('a', pin('1'), memory.mark());
+    memory.remember('b', pin('2'), memory.mark());
+    memory.forget('1');
+    expect([memory.get('a'), memory.get('b')]).toEqual([undefined, pin('2')]);
+  });
+
+  test('does not keep a pin whose deletion came before it did', () => {
+    const mark = memory.mark();
+    memory.forget('1');
+    memory.remember('a', pin('1'), mark);
+    expect(memory.get('a')).toBeUndefined();
+    memory.remember('a', pin('2'), mark);
+    expect(memory.get('a')).toEqual(pin('2'));
+  });
+
+  test('does not keep what was read before a gap', () => {
+    const mark = memory.mark();
+    memory.close();
+    memory.open();
+    memory.remember('a', pin('1'), mark);
+    expect(memory.get('a')).toBeUndefined();
+  });
+
+  test('is empty after a gap', () => {
+    memory.remember('a', pin('1'), memory.mark());
+    memory.close();
+    expect([memory.get('a'), memory.size]).toEqual([undefined, 0]);
+  });
+
+  test('knows the pin of a revision that got a new one, by its new id', () => {
+    memory.remember('a', pin('1'), memory.mark());
+    memory.remember('a', pin('2'), memory.mark());
+    memory.forget('1');
+    expect(memory.get('a')).toEqual(pin('2'));
+    memory.forget('2');
+    expect(memory.get('a')).toBeUndefined();
+  });
+
+  test('is bounded, however many pins there are', () => {
+    for (let index = 0; index < 1_000; index += 1)
+      memory.remember(`k${index}`, pin(`id${index}`), memory.mark());
+    expect(memory.size).toBe(3);
+    for (let index = 0; index < 1_000; index += 1) memory.forget(`id${index}`);
+    expect(memory.size).toBe(0);
+  });
+});
