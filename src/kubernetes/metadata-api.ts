@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import http from 'node:http';
 import https, { type RequestOptions } from 'node:https';
 import { createInterface } from 'node:readline';
@@ -79,15 +78,15 @@ export class MetadataApi {
     const url = new URL(`${this.#cluster.getCurrentCluster()?.server ?? ''}${path}`);
     const options: RequestOptions = {};
     await this.#cluster.applyToHTTPSOptions(options);
-    const { request } = url.protocol === 'http:' ? http : https;
-    const sent = request(url, {
-      ...options,
-      ...(url.protocol === 'http:' ? { agent: undefined } : {}),
-      signal,
-      headers: { ...options.headers, accept },
-    });
+    const isPlain = url.protocol === 'http:';
+    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+    const { request } = isPlain ? http : https;
+    const sent = request(url, { ...options, ...(isPlain ? { agent: undefined } : {}), signal }, resolve);
+    sent.setHeader('accept', accept);
+    // Also after the answer has begun: without a listener an error would end the process.
+    sent.on('error', reject);
     sent.end();
-    const [answer] = (await once(sent, 'response')) as [http.IncomingMessage];
+    const answer = await promise;
     if (answer.statusCode === 200) return answer;
     answer.resume();
     throw new MetadataApiError(answer.statusCode ?? 0);

@@ -66,7 +66,7 @@ async function adopted(
   const images = new Set(pods.filter(({ metadata }) => !old.has(metadata.uid)).flatMap(imagesOf));
   expect(images.size).toBe(1);
   const [pin] = await pinsOf(samebytes.api, namespace);
-  const { digest: pinned, source } = pin?.['spec'].images[0];
+  const { digest: pinned, source } = (pin ?? {})['spec'].images[0];
   expect([...images]).toEqual([`${registry.host}/${repository}@${pinned}`]);
   return { namespace, digest: pinned, source };
 }

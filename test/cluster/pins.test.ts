@@ -369,7 +369,7 @@ test('an ImagePin that somebody put in the place of a revision’s own is never 
     );
     return items.length > 0 && (items as KubeObject[]);
   });
-  const { name, uid } = replicaSet?.['metadata'];
+  const { name, uid } = (replicaSet ?? {})['metadata'];
   const hash = createHash('sha256').update(uid).digest('hex').slice(0, 10);
   await samebytes.api.post(PINS, {
     apiVersion: 'samebytes.dev/v1alpha1',

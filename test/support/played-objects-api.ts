@@ -1,6 +1,9 @@
 import { ApiException, type CustomObjectsApi } from '@kubernetes/client-node';
 
-type Stored = Record<string, any> & { metadata: { resourceVersion: string; uid: string; name: string } };
+interface Stored {
+  [field: string]: unknown;
+  metadata: { resourceVersion: string; uid: string; name: string };
+}
 type ObjectsApi = Pick<
   CustomObjectsApi,
   'getNamespacedCustomObject' | 'createNamespacedCustomObject' | 'replaceNamespacedCustomObject'
@@ -30,22 +33,22 @@ export class PlayedObjectsApi implements ObjectsApi {
     return structuredClone(stored);
   }
 
-  async getNamespacedCustomObject({ name }: { name: string }): Promise<any> {
+  async getNamespacedCustomObject({ name }: { name: string }): Promise<object> {
     this.#note('get');
     return structuredClone(this.objects.get(name) ?? fail(404));
   }
 
-  async createNamespacedCustomObject({ body }: { body: any }): Promise<any> {
+  async createNamespacedCustomObject({ body }: { body: Stored }): Promise<object> {
     this.#note('create');
-    const { name } = body.metadata as { name: string };
-    return this.objects.has(name) ? fail(409) : this.put(name, body as object);
+    const { name } = body.metadata;
+    return this.objects.has(name) ? fail(409) : this.put(name, body);
   }
 
-  async replaceNamespacedCustomObject({ name, body }: { name: string; body: any }): Promise<any> {
+  async replaceNamespacedCustomObject({ name, body }: { name: string; body: Stored }): Promise<object> {
     this.#note('replace');
     const known = this.objects.get(name) ?? fail(404);
     return known.metadata.resourceVersion === body.metadata.resourceVersion
-      ? this.put(name, body as object)
+      ? this.put(name, body)
       : fail(409);
   }
 

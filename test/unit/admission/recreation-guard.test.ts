@@ -20,12 +20,13 @@ beforeEach(() => {
   left = [];
 });
 
+async function count(): Promise<number> {
+  asked += 1;
+  if (lives instanceof Error) throw lives;
+  return lives;
+}
+
 function guard(options: { maxRecreations?: number; lives?: undefined } = {}): RecreationGuard {
-  const count = async (): Promise<number> => {
-    asked += 1;
-    if (lives instanceof Error) throw lives;
-    return lives;
-  };
   return new RecreationGuard({
     maxRecreations: 3,
     withinMs: 30_000,

@@ -72,24 +72,24 @@ describe('a Pod that we pinned tells its digest', () => {
   });
 });
 
+async function decide(
+  { recorded = [], running = [] }: { recorded?: string[]; running?: string[] },
+  tag: string | undefined,
+  manifests: Record<string, ManifestContent> = {},
+  onePlatform = true,
+): Promise<string | undefined | readonly string[]> {
+  const found: Evidence = { recorded: new Set(recorded), running: new Set(running) };
+  const adoption = await adoptionFrom(found, tag, {
+    manifest: async (each) => manifests[each],
+    shareOnePlatform: async () => onePlatform,
+  });
+  if (adoption.adopt !== undefined) return adoption.adopt;
+  return adoption.split.length > 1 ? adoption.split : undefined;
+}
+
 describe('a revision without a pin', () => {
   const INDEX = { is: 'index', manifests: [B] } as const;
   const IMAGE = { is: 'image' } as const;
-
-  async function decide(
-    { recorded = [], running = [] }: { recorded?: string[]; running?: string[] },
-    tag: string | undefined,
-    manifests: Record<string, ManifestContent> = {},
-    onePlatform = true,
-  ): Promise<string | undefined | readonly string[]> {
-    const found: Evidence = { recorded: new Set(recorded), running: new Set(running) };
-    const adoption = await adoptionFrom(found, tag, {
-      manifest: async (each) => manifests[each],
-      shareOnePlatform: async () => onePlatform,
-    });
-    if (adoption.adopt !== undefined) return adoption.adopt;
-    return adoption.split.length > 1 ? adoption.split : undefined;
-  }
 
   test('goes on with what we gave its Pods, without asking the registry', async () => {
     expect(await decide({ recorded: [A], running: [B, C] }, undefined)).toBe(A);

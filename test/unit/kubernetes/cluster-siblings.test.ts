@@ -1,0 +1,155 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { JsonObject } from '../../../src/json/json-object.ts';
+import { ClusterSiblings } from '../../../src/kubernetes/cluster-siblings.ts';
+import { FakeClock } from '../../support/clock.ts';
+import { digest } from '../../support/digests.ts';
+import { fail } from '../../support/played-objects-api.ts';
+import { noDeadline } from '../../support/signals.ts';
+
+const A = digest('a');
+const QUERY = { namespace: 'shop', ownerUid: 'rs-1', selector: 'app=web' };
+let clock: FakeClock;
+let pods: V1Pod[] | number;
+let asked: unknown[];
+let nodes: JsonObject | Error;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  pods = [];
+  asked = [];
+  nodes = nodeList('amd64');
+});
+
+function siblings(): ClusterSiblings {
+  return new ClusterSiblings({
+    pods: {
+      listNamespacedPod: async (request) => {
+        asked.push(request);
+        return typeof pods === 'number' ? fail(pods) : { items: pods };
+      },
+    },
+    metadata: {
+      list: async (path) => {
+        asked.push(path);
+        if (nodes instanceof Error) throw nodes;
+        return nodes;
+      },
+    },
+    now: clock.now,
+  });
+}
+
+function nodeList(...architectures: string[]): JsonObject {
+  return {
+    metadata: {},
+    items: architectures.map((arch) => ({
+      metadata: { labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': arch } },
+    })),
+  };
+}
+
+interface PodFields {
+  readonly uid?: string;
+  readonly controller?: boolean;
+  readonly status?: object;
+  readonly annotations?: object;
+  readonly spec?: object;
+}
+
+function podOf({ uid = 'rs-1', controller = true, status = {}, annotations, spec }: PodFields = {}): V1Pod {
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid, controller };
+  return {
+    metadata: { ownerReferences: [owner], annotations },
+    spec: { containers: [{ name: 'web', image: 'nginx:1' }], ...spec },
+    status: { containerStatuses: [{ name: 'web', imageID: `nginx@${A}`, ...status }] },
+  } as unknown as V1Pod;
+}
+
+describe('the images of a revision’s Pods', () => {
+  test('are asked for by selector, and never all of a large namespace', async () => {
+    await siblings().imagesOf(QUERY, noDeadline());
+    expect(asked).toEqual([{ namespace: 'shop', labelSelector: 'app=web', limit: 250 }]);
+  });
+
+  test.each([
+    ['runs', { state: { running: {} } }],
+    ['has started', { started: true }],
+    ['has ended', { state: { terminated: {} } }],
+    ['ended before', { state: { waiting: {} }, lastState: { terminated: {} } }],
+  ])('tell the imageID of a container that %s', async (_when, status) => {
+    pods = [podOf({ status })];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toEqual([
+      { image: 'nginx:1', recorded: undefined, imageId: `nginx@${A}` },
+    ]);
+  });
+
+  test.each([
+    ['waits', { state: { waiting: {} }, started: false }],
+    ['has no imageID', { state: { running: {} }, imageID: '' }],
+  ])('tell none of a container that %s', async (_when, status) => {
+    pods = [podOf({ status })];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toMatchObject([{ imageId: undefined }]);
+  });
+
+  test('do not count where another owner controls the Pod, or this one does not', async () => {
+    pods = [podOf({ uid: 'rs-2' }), podOf({ controller: false })];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toEqual([]);
+  });
+
+  test('come with what our annotation says, for containers, init containers and volumes', async () => {
+    const record = { reference: 'nginx:1', digest: A };
+    pods = [
+      podOf({
+        annotations: {
+          'samebytes.dev/images': JSON.stringify({ web: record, first: record, 'volume/data': record }),
+        },
+        spec: {
+          initContainers: [{ name: 'first', image: 'one:1' }],
+          volumes: [{ name: 'data', image: { reference: 'two:1' } }, { name: 'plain' }],
+        },
+      }),
+    ];
+    const found = await siblings().imagesOf(QUERY, noDeadline());
+    expect(found.map(({ image, recorded }) => [image, recorded])).toEqual([
+      ['nginx:1', record],
+      ['one:1', record],
+      ['two:1', record],
+    ]);
+  });
+
+  test('cannot be told where the API server does not answer', async () => {
+    pods = 500;
+    await expect(siblings().imagesOf(QUERY, noDeadline())).rejects.toMatchObject({ code: 'pin_unreadable' });
+  });
+});
+
+describe('whether all nodes share one platform', () => {
+  test.each([
+    [['amd64', 'amd64'], true],
+    [['amd64', 'arm64'], false],
+    [[], false],
+  ])('%j: %s', async (architectures, expected) => {
+    nodes = nodeList(...architectures);
+    expect(await siblings().shareOnePlatform(noDeadline())).toBe(expected);
+  });
+
+  test('is no where there are too many to look at', async () => {
+    nodes = { ...nodeList('amd64'), metadata: { continue: 'more' } };
+    expect(await siblings().shareOnePlatform(noDeadline())).toBe(false);
+  });
+
+  test('is asked once a minute', async () => {
+    const by = siblings();
+    for (let time = 0; time < 5; time += 1) await by.shareOnePlatform(noDeadline());
+    expect(asked).toHaveLength(1);
+    clock.advance(60_000);
+    await by.shareOnePlatform(noDeadline());
+    expect(asked).toHaveLength(2);
+  });
+
+  test('cannot be told where the API server does not answer', async () => {
+    nodes = new Error('down');
+    await expect(siblings().shareOnePlatform(noDeadline())).rejects.toMatchObject({ code: 'pin_unreadable' });
+  });
+});
