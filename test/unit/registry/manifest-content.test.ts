@@ -10,7 +10,7 @@ function content(body: object | string, mediaType: string, digest?: string): unk
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   const own = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   const answer = { status: 200, headers: { 'content-type': mediaType }, body: bytes };
-  return contentFromBody(answer as never, digest ?? own, 'registry.test');
+  return contentFromBody(answer, digest ?? own, 'registry.test');
 }
 
 describe('a manifest is', () => {
