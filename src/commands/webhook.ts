@@ -62,7 +62,15 @@ export async function startWebhook(
     throw error;
   }
   const listener = webhook;
-  const looks = setInterval(() => void certificate.source.check(), certificate.checkMs);
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    // One at a time: a slow look must not finish after a newer one.
+    if (isLooking) return;
+    isLooking = true;
+    await certificate.source.check();
+    isLooking = false;
+  };
+  const looks = setInterval(() => void look(), certificate.checkMs);
 
   const stop = async ({ drain }: { drain: boolean }): Promise<void> => {
     stopping = true;

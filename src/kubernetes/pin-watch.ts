@@ -73,7 +73,11 @@ export class PinWatch {
     let version = versionOf(await this.#options.api.list(`${PATH}?limit=1`, startSignal));
     // What was read before the list stands may have been deleted before it: the memory was closed until now.
     this.#options.memory.open();
-    for (;;) version = await this.#watch(version, signal);
+    for (;;) {
+      version = await this.#watch(version, signal);
+      // Something in between may end every watch at once.
+      await pause(this.#options.retryMs / 10, signal);
+    }
   }
 
   async #watch(start: string, signal: AbortSignal): Promise<string> {

@@ -64,7 +64,7 @@ export interface PinnerOptions {
   readonly store: PinStore;
   /** What is remembered in front of the store. */
   readonly memory: PinMemory;
-  readonly revisions: Pick<RevisionFinder, 'find'>;
+  readonly revisions: Pick<RevisionFinder, 'find' | 'findAnew'>;
   readonly resolver: Pick<Resolver, 'fresh'>;
   /** The other Pods of a revision; undefined without a cluster to ask. */
   readonly siblings: Siblings | undefined;
@@ -137,6 +137,11 @@ export class Pinner {
     const known = pin === undefined ? new Map<string, Pinned>() : digestsOf(pin, request.references.keys());
     const missing = [...request.references].filter(([name]) => !known.has(name));
     if (missing.length === 0) return known;
+    if (pin === undefined && request.owner.type === 'controllerRevision') {
+      const current = await this.#options.revisions.findAnew(request.owner, request.signal);
+      if (current === undefined) return this.#resolveAll(undefined, missing, request);
+      if (current.uid !== revision.uid) return this.#bear(current, request);
+    }
     const [resolved, siblings] = await Promise.all([
       this.#resolveAll(revision, missing, request),
       this.#siblingsOf(request),

@@ -45,6 +45,16 @@ export class RevisionFinder {
     return { apiVersion: workload.apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash };
   }
 
+  /**
+   * The revision as the cluster has it now, whatever was remembered: to be asked before a pin is made. A
+   * ControllerRevision that was deleted and made again under its name is another one.
+   * @throws {PinStoreError} where the cluster gives no answer.
+   */
+  async findAnew(owner: PodOwner, signal: AbortSignal): Promise<Revision | undefined> {
+    this.#uids.delete(ownerKey(owner) ?? '');
+    return this.find(owner, signal);
+  }
+
   async #uidOf(
     revision: ControllerRevisionName,
     key: string,

@@ -1,8 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { PinStoreError } from '../../../src/pins/pin-store.ts';
+import { normalizedName, parseReference } from '../../../src/image/reference.ts';
+import { MemoryPinStore } from '../../../src/pins/memory-pin-store.ts';
+import { PinMemory } from '../../../src/pins/pin-memory.ts';
+import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
+import { Pinner } from '../../../src/pins/pinner.ts';
+import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
+import { ownerOf } from '../../../src/pins/revision.ts';
+import { FakeClock } from '../../support/clock.ts';
 import { AdmissionUnderTest } from '../../support/deciding.ts';
 import { digest } from '../../support/digests.ts';
-import { pod } from '../../support/pods.ts';
+import { admissionRequest, ownedBy, pod } from '../../support/pods.ts';
+import { noDeadline } from '../../support/signals.ts';
 
 const [A, B] = [digest('a'), digest('b')];
 const IMAGE = 'registry.test/shop/web:1.0';
@@ -50,8 +58,62 @@ describe('the first Pod that is seen of a revision', () => {
         throw new PinStoreError('pin_unreadable', 'no');
       },
     });
-    expect(
-      (await admission.decide((await import('../../support/pods.ts')).admissionRequest(pod()))).denial,
-    ).toMatchObject({ code: 503 });
+    expect((await admission.decide(admissionRequest(pod()))).denial).toMatchObject({ code: 503 });
   });
+});
+
+test('a ControllerRevision that was made again under its name is another revision', async () => {
+  const clock = new FakeClock();
+  let uid = 'first';
+  const finder = new RevisionFinder({
+    controllerRevisions: { uidOf: async () => uid },
+    maxRevisions: 10,
+  });
+  const memory = new PinMemory({ maxPins: 10, now: clock.now });
+  memory.open();
+  const created: string[] = [];
+  const stores = [0, 1].map(
+    () =>
+      new MemoryPinStore({
+        maxRevisions: 10,
+        onCreated: ({ revision }) => void created.push(revision.uid),
+        onForgotten: () => {},
+      }),
+  );
+  let current = 0;
+  const store: PinStore = {
+    read: async (revision) => stores[current]?.read(revision),
+    record: async (revision, images) => (stores[current] as MemoryPinStore).record(revision, images),
+  };
+  const pinner = new Pinner({
+    store,
+    memory,
+    revisions: finder,
+    siblings: undefined,
+    resolver: { fresh: async () => ({ digest: A, source: 'registry' }) },
+    manifests: { contentOf: async () => undefined },
+    onSplit: () => {},
+    countCacheRequest: () => {},
+    now: clock.date,
+  });
+  const labels = { 'controller-revision-hash': 'web-1' };
+  const pin = async (image: string): Promise<void> => {
+    const reference = parseReference(image);
+    await pinner.pin({
+      owner: ownerOf({ labels, ownerReferences: [ownedBy('StatefulSet', 'sts')] }, 'shop'),
+      labels,
+      references: new Map([[normalizedName(reference), reference]]),
+      identity: { fingerprint: 'anonymous' },
+      recording: 'everything',
+      signal: noDeadline(),
+    });
+  };
+  await pin(IMAGE);
+  uid = 'second';
+  memory.close();
+  memory.open();
+  // The pin went with the ControllerRevision that it belonged to.
+  current = 1;
+  await pin(IMAGE);
+  expect(created).toEqual(['first', 'second']);
 });
