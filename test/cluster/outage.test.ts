@@ -127,14 +127,22 @@ function refusals(prefix: string): number {
 test('denials are fast: others are not held up by twenty Deployments that are denied', async () => {
   await registry.stop();
   await samebytes.namespace('bystander');
+  const bystanders = await PodHistory.start(samebytes.api, 'bystander');
   const names = Array.from({ length: 20 }, (_, index) => `denied-${index}`);
   await samebytes.applyObjects(...names.map((name) => deployment(NS, name, { image })));
   await until('all of them to be denied', () => names.every((name) => refusals(name) > 0));
-  const before = refusals('denied');
-  await samebytes.applyObjects(deployment('bystander', 'web', { image }));
-  await until('the first Pod of the bystander', async () => (await samebytes.pods('bystander')).length > 0);
-  // In order of events: fewer denials came in between than there are Deployments that wait.
-  expect(refusals('denied') - before).toBeLessThan(names.length * 3);
+  // A StatefulSet, whose controller has workers of its own, sets the pace: one Pod after the other.
+  const pace = statefulSet('bystander', 'pace', { image, replicas: 60 });
+  await samebytes.applyObjects(
+    { ...pace, spec: { ...pace['spec'], podManagementPolicy: 'OrderedReady' } },
+    deployment('bystander', 'web', { image }),
+  );
+  const place = await until('the first Pod of the bystander', () => {
+    const index = bystanders.names.findIndex((name) => name.startsWith('web-'));
+    return index === -1 ? undefined : { index };
+  });
+  expect(place.index).toBeLessThan(30);
+  await bystanders.stop();
   await registry.start();
 });
 

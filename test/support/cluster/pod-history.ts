@@ -29,6 +29,11 @@ export class PodHistory {
     await this.#watching;
   }
 
+  /** The names of all Pods, in the order in which they were created. */
+  get names(): string[] {
+    return [...this.#pods.values()].map(({ metadata }) => metadata.name);
+  }
+
   get size(): number {
     return this.#pods.size;
   }
