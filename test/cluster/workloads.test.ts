@@ -106,6 +106,11 @@ test('`kubectl debug` gets a pinned container, and the Pod nothing else', async 
   expect(spec.containers[0].image).toBe(pinned);
 });
 
+/** What users write: the generation moves with it, the resourceVersion with the status too. */
+function written({ metadata, spec }: KubeObject): unknown[] {
+  return [metadata.generation, metadata.annotations, spec.containers];
+}
+
 test('a bare Pod that is applied again after the tag moved changes nothing and asks no registry', async () => {
   const first = await registry.push('shop/bare', '1.0', 'first');
   const object = barePod(NS, 'again', { image: `${registry.host}/shop/bare:1.0` });
@@ -117,12 +122,6 @@ test('a bare Pod that is applied again after the tag moved changes nothing and a
   expect((await samebytes.kubectl.try('diff', '-f', file)).code).toBe(0);
   await samebytes.kubectl.apply(file);
   const applied = await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`);
-  // The resourceVersion moves with the status; the generation with what users write.
-  const written = ({ metadata, spec }: KubeObject): unknown => [
-    metadata.generation,
-    metadata.annotations,
-    spec.containers,
-  ];
   expect(written(applied)).toEqual(written(running));
   expect(await samebytes.kubectl.apply(file, '--server-side', '--force-conflicts')).toContain('again');
   const { spec } = await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`);

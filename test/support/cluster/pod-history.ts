@@ -51,6 +51,12 @@ export class PodHistory {
     return new Map([...images].map(([key, set]) => [key, [...set]]));
   }
 
+  /** The images of all Pods that carry the label `app`, without repetition. */
+  imagesOf(app: string): string[] {
+    const pods = [...this.#pods.values()].filter(({ metadata }) => metadata.labels?.['app'] === app);
+    return [...new Set(pods.flatMap(({ spec }) => spec.containers.map(({ image }: KubeObject) => image)))];
+  }
+
   /** Revisions with more than one image, or with one that has no digest; to be compared with nothing. */
   get broken(): Record<string, readonly string[]> {
     return Object.fromEntries(

@@ -1,3 +1,4 @@
+import { until } from '../until.ts';
 import type { DistributionRegistry } from './distribution-registry.ts';
 
 /** Moves a tag to another image, again and again, as fast as the registry takes it. */
@@ -16,6 +17,13 @@ export class TagMover {
   /** How often the tag was moved. */
   get moves(): number {
     return this.#moves;
+  }
+
+  /** Waits for a move that begins from now on. */
+  async moved(): Promise<void> {
+    // One may be under way already.
+    const enough = this.#moves + 2;
+    await until('the tag to move', () => this.#moves >= enough);
   }
 
   start(): void {
