@@ -107,7 +107,7 @@ test('`kubectl debug` gets a pinned container, and the Pod nothing else', async 
 });
 
 /** What users write: the generation moves with it, the resourceVersion with the status too. */
-function written({ metadata, spec }: KubeObject): unknown[] {
+function writtenParts({ metadata, spec }: KubeObject): unknown[] {
   return [metadata.generation, metadata.annotations, spec.containers];
 }
 
@@ -122,7 +122,7 @@ test('a bare Pod that is applied again after the tag moved changes nothing and a
   expect((await samebytes.kubectl.try('diff', '-f', file)).code).toBe(0);
   await samebytes.kubectl.apply(file);
   const applied = await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`);
-  expect(written(applied)).toEqual(written(running));
+  expect(writtenParts(applied)).toEqual(writtenParts(running));
   expect(await samebytes.kubectl.apply(file, '--server-side', '--force-conflicts')).toContain('again');
   const { spec } = await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`);
   expect(spec.containers[0].image).toBe(`${registry.host}/shop/bare@${first}`);
