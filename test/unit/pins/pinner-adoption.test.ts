@@ -103,7 +103,7 @@ test('a ControllerRevision that was made again under its name is another revisio
       owner: ownerOf({ labels, ownerReferences: [ownedBy('StatefulSet', 'sts')] }, 'shop'),
       labels,
       references: new Map([[normalizedName(reference), reference]]),
-      identity: { fingerprint: 'anonymous' },
+      identity: { fingerprint: 'anonymous', credentials: [] },
       recording: 'everything',
       signal: noDeadline(),
     });

@@ -66,7 +66,7 @@ function request(images: readonly string[], fields: Partial<PinRequest> = {}): P
   return {
     owner: owner('rs-1'),
     references,
-    identity: { fingerprint: 'anonymous' },
+    identity: { fingerprint: 'anonymous', credentials: [] },
     labels: {},
     recording: 'everything',
     signal: noDeadline(),

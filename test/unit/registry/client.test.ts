@@ -179,7 +179,11 @@ describe('a broken connection is unreachable', () => {
       controller.abort(reason);
       await new Promise(() => {});
     };
-    const asking = under.resolve('shop/web:1.0', { fingerprint: 'anonymous' }, controller.signal);
+    const asking = under.resolve(
+      'shop/web:1.0',
+      { fingerprint: 'anonymous', credentials: [] },
+      controller.signal,
+    );
     await expect(asking).rejects.toBe(reason);
   });
 });

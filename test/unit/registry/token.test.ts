@@ -67,8 +67,8 @@ describe('a registry that asks for a token', () => {
   });
 
   test('never gets the token of another identity', async () => {
-    await under.resolve('shop/web:1.0', { fingerprint: 'tenant-a' });
-    await under.resolve('shop/web:1.0', { fingerprint: 'tenant-b' });
+    await under.resolve('shop/web:1.0', { fingerprint: 'tenant-a', credentials: [] });
+    await under.resolve('shop/web:1.0', { fingerprint: 'tenant-b', credentials: [] });
     expect(tokenRequests()).toHaveLength(2);
   });
 

@@ -38,7 +38,7 @@ beforeEach(() => {
 function follow(image = 'registry.test/web:1', signal = noDeadline()): Promise<Resolution> {
   return resolver.follow({
     reference: parseReference(image),
-    identity: { fingerprint: 'anonymous' },
+    identity: { fingerprint: 'anonymous', credentials: [] },
     revision: 'rs-1',
     signal,
   });
@@ -145,7 +145,7 @@ test('an answer of a sticky birth serves `follow` too, never the other way round
   const reference = parseReference('registry.test/web:1');
   const request = {
     reference,
-    identity: { fingerprint: 'anonymous' },
+    identity: { fingerprint: 'anonymous', credentials: [] },
     revision: 'rs-1',
     signal: noDeadline(),
   };

@@ -45,7 +45,7 @@ function ask(
 ): Promise<Resolution> {
   return from.fresh({
     reference: parseReference(image),
-    identity: { fingerprint },
+    identity: { fingerprint, credentials: [] },
     revision,
     signal: noDeadline(),
   });
@@ -144,7 +144,7 @@ test('one caller may give up while the others wait on; the last takes the questi
   const resolving = resolver();
   const giveUp = new AbortController();
   const reference = parseReference('registry.test/web:1');
-  const request = { reference, identity: { fingerprint: 'anonymous' }, revision: undefined };
+  const request = { reference, identity: { fingerprint: 'anonymous', credentials: [] }, revision: undefined };
   const left = resolving.fresh({ ...request, signal: giveUp.signal });
   giveUp.abort(new Error('too late'));
   await expect(left).rejects.toThrow('too late');
