@@ -10,7 +10,10 @@ export interface NamedPod {
 
 /** Tells how often a Pod of this name really came into being lately. */
 export interface PodLives {
-  /** How many different Pods of this name the cluster has seen in the last hour or so. @throws where it cannot tell. */
+  /**
+   * How many different Pods of this name ran in the last hour or so, and were not taken away by Kubernetes itself.
+   * @throws where it cannot tell.
+   */
   count(pod: NamedPod, signal: AbortSignal): Promise<number>;
 }
 

@@ -1,5 +1,5 @@
 import { ApiException, type CoreV1Api, type V1ContainerStatus, type V1Pod } from '@kubernetes/client-node';
-import { isObject } from '../json/json-object.ts';
+import { isObject, type JsonObject } from '../json/json-object.ts';
 import { PinStoreError } from '../pins/pin-store.ts';
 import { readRecordedImages } from '../pins/recorded-images.ts';
 import type { SiblingImage, SiblingQuery, Siblings } from '../pins/siblings.ts';
@@ -15,7 +15,6 @@ export interface ClusterSiblingsOptions {
 
 /** So many Pods tell what a revision runs; a page more would tell the same. */
 const MAX_PODS = 250;
-const MAX_NODES = 5_000;
 /** Platforms of nodes change with machines, not with Pods. */
 const PLATFORM_TTL_MS = 60_000;
 const PLATFORM_LABELS = ['kubernetes.io/os', 'kubernetes.io/arch'];
@@ -48,14 +47,27 @@ export class ClusterSiblings implements Siblings {
       return this.#platforms.one;
     }
     try {
-      const list = await this.#options.metadata.list(`/api/v1/nodes?limit=${MAX_NODES}`, signal);
-      const nodes = Array.isArray(list['items']) ? list['items'] : [];
-      const isWhole = !isObject(list['metadata']) || !list['metadata']['continue'];
-      this.#platforms = { one: isWhole && new Set(nodes.map(platformOf)).size === 1, atMs: nowMs };
+      this.#platforms = { one: await this.#compareNodes(signal), atMs: nowMs };
       return this.#platforms.one;
     } catch (error) {
       throw unreadable('the nodes', error, signal);
     }
+  }
+
+  /** Takes any node, and asks whether one differs from it: three small answers, however many nodes there are. */
+  async #compareNodes(signal: AbortSignal): Promise<boolean> {
+    const [first] = await this.#nodes('', signal);
+    const labels = labelsOf(first);
+    if (PLATFORM_LABELS.some((label) => typeof labels[label] !== 'string')) return false;
+    const others = PLATFORM_LABELS.map((label) => this.#nodes(`${label}!=${String(labels[label])}`, signal));
+    return (await Promise.all(others)).every((nodes) => nodes.length === 0);
+  }
+
+  /** At most one node that the selector matches; a node without the label does not equal its value. */
+  async #nodes(selector: string, signal: AbortSignal): Promise<readonly unknown[]> {
+    const path = `/api/v1/nodes?limit=1&labelSelector=${encodeURIComponent(selector)}`;
+    const list = await this.#options.metadata.list(path, signal);
+    return Array.isArray(list['items']) ? list['items'] : [];
   }
 }
 
@@ -100,8 +112,7 @@ function startedImageId(status: V1ContainerStatus | undefined): string | undefin
   return hasStarted && imageID !== '' ? imageID : undefined;
 }
 
-function platformOf(node: unknown): string {
+function labelsOf(node: unknown): JsonObject {
   const metadata = isObject(node) ? node['metadata'] : undefined;
-  const labels = isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : {};
-  return PLATFORM_LABELS.map((label) => String(labels[label])).join('/');
+  return isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : {};
 }

@@ -21,6 +21,8 @@ const ACCEPT = {
   list: `application/json;as=PartialObjectMetadataList;${AS}`,
   watch: `application/json;as=PartialObjectMetadata;${AS}`,
 } as const;
+/** After so much silence TCP asks whether the other side is still there. */
+const PROBE_AFTER_MS = 5_000;
 /** A list of metadata is small; what is larger is not one. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
@@ -83,6 +85,8 @@ export class MetadataApi {
     const { request } = isPlain ? http : https;
     const sent = request(url, { ...options, ...(isPlain ? { agent: undefined } : {}), signal }, resolve);
     sent.setHeader('accept', accept);
+    // A peer that is gone without a word is noticed in seconds, not when the next bookmark is missing.
+    sent.setSocketKeepAlive(true, PROBE_AFTER_MS);
     // Also after the answer has begun: without a listener an error would end the process.
     sent.on('error', reject);
     sent.end();

@@ -70,9 +70,10 @@ export class PinMemory {
     if (key !== undefined) this.#pins.delete(key);
   }
 
-  /** From now on every deletion is told by {@link forget}. */
+  /** From now on every deletion is told by {@link forget}. What was read before may have been deleted before. */
   open(): void {
     this.#open = true;
+    this.#epoch += 1;
   }
 
   /** Deletions may be missed from now on, or were: nothing is known any more. */

@@ -71,7 +71,7 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   // Whoever wrote this name had no such owner: nothing is validated yet when we are asked.
   if (!OBJECT_NAME.test(name)) return { type: 'none' };
   if (OWN_REVISION.has(groupKind)) {
-    return { type: 'revision', owner, revision: { ...owner, namespace } };
+    return { type: 'revision', owner, revision: { ...stable(owner), namespace } };
   }
   if (!CONTROLLER_REVISION.has(groupKind)) return { type: 'custom', owner };
 
@@ -84,7 +84,7 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   return {
     type: 'controllerRevision',
     owner,
-    revision: { namespace, name: revisionName, hash, workload: owner },
+    revision: { namespace, name: revisionName, hash, workload: stable(owner) },
   };
 }
 
@@ -99,6 +99,15 @@ export function ownerKey(owner: PodOwner): string | undefined {
   if (owner.type !== 'controllerRevision') return undefined;
   const { namespace, workload, hash } = owner.revision;
   return `${namespace}/${workload.uid}/${hash}`;
+}
+
+/**
+ * The owner in version v1 of its group, which is the one that these kinds have. Whoever wrote the reference could have
+ * invented another, and garbage collection never ends what belongs to a version that does not exist.
+ */
+function stable(owner: OwnerReference): OwnerReference {
+  const group = groupOf(owner.apiVersion);
+  return { ...owner, apiVersion: group === '' ? 'v1' : `${group}/v1` };
 }
 
 function groupOf(apiVersion: string): string {

@@ -186,6 +186,25 @@ describe('the certificate that samebytes makes for itself', () => {
   });
 });
 
+test('a rolling restart loses no request, though a process that stops is still sent some', async () => {
+  let rolling = true;
+  let asked = 0;
+  const asking = Array.from({ length: 3 }, async () => {
+    while (rolling) {
+      await askWebhook();
+      asked += 1;
+    }
+  });
+  for (const [index, name] of samebytes.processNames.entries()) {
+    await samebytes.startProcess(`rolled-${index}`);
+    await samebytes.stopProcess(name, 'SIGTERM');
+  }
+  rolling = false;
+  await Promise.all(asking);
+  expect(samebytes.processNames).toEqual(['rolled-0', 'rolled-1']);
+  expect(asked).toBeGreaterThan(20);
+});
+
 /** The Secret's data with a certificate that is to be renewed in so many seconds: at two thirds of its life. */
 async function dueInSeconds(seconds: number): Promise<Record<string, string>> {
   const { ca, serving } = await issueCertificates({

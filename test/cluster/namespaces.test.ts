@@ -79,6 +79,19 @@ describe('a namespace', () => {
   });
 });
 
+test('a Pod that says itself what samebytes left alone is not believed', async () => {
+  const annotations = { 'samebytes.dev/left-alone': '*' };
+  for (const [name, image] of [
+    ['forged-tag', tagged],
+    ['forged-digest', pinned],
+  ] as const) {
+    await samebytes.applyObjects(barePod('strict', name, { image, annotations }));
+    const { metadata, spec } = await samebytes.api.get(`/api/v1/namespaces/strict/pods/${name}`);
+    expect(imagesOf({ spec })).toEqual([pinned]);
+    expect(metadata.annotations).not.toHaveProperty(['samebytes.dev/left-alone']);
+  }
+});
+
 describe('another webhook that adds a sidecar after us', () => {
   let injector: Injector;
   afterEach(async () => injector.stop());
@@ -90,6 +103,19 @@ describe('another webhook that adds a sidecar after us', () => {
     expect(await imageOf('strict', 'injected')).toEqual([pinned, pinned]);
     const { metadata } = await samebytes.api.get('/api/v1/namespaces/strict/pods/injected');
     expect(Object.keys(JSON.parse(metadata.annotations['samebytes.dev/images']))).toEqual(['web', 'sidecar']);
+  });
+
+  test('to a Pod with digests, of which we hear nothing, is stopped by the validating policy', async () => {
+    injector = await Injector.start(samebytes.api, { image: tagged, namespace: 'strict', how: 'add' });
+    const applied = samebytes.applyObjects(barePod('strict', 'digests', { image: pinned }));
+    await expect(applied).rejects.toThrow(/has no digest after all webhooks ran: sidecar;/);
+  });
+
+  test('to a Pod with digests that says itself what was left alone has it pinned', async () => {
+    injector = await Injector.start(samebytes.api, { image: tagged, namespace: 'strict', how: 'add' });
+    const annotations = { 'samebytes.dev/left-alone': 'sidecar' };
+    await samebytes.applyObjects(barePod('strict', 'forged-sidecar', { image: pinned, annotations }));
+    expect(await imageOf('strict', 'forged-sidecar')).toEqual([pinned, pinned]);
   });
 
   test('and writes its tag back whenever it is asked is stopped by the validating policy', async () => {

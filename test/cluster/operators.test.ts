@@ -71,6 +71,20 @@ function podOf({ apiVersion, kind, metadata }: KubeObject): object {
   };
 }
 
+/** What a kubelet writes when it has started a container; kwok, in its place, writes no events. */
+function startedEvent({ metadata: { name, namespace, uid } }: KubeObject): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { generateName: `${name}.`, namespace },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
+    type: 'Normal',
+    reason: 'Started',
+    message: 'Container started',
+    source: { component: 'kubelet' },
+  };
+}
+
 test('Pods of a custom resource are left alone, and a warning says so, unless a rule says otherwise', async () => {
   const owner = await makeDatabase('operators-default');
   const created = await samebytes.api.post('/api/v1/namespaces/operators-default/pods', podOf(owner));
@@ -90,6 +104,7 @@ test('an operator that recreates its Pod for ever since we change it gets its wa
       const { status } = await samebytes.api.get(`${path}/db-0`);
       return status.phase === 'Running';
     });
+    await samebytes.api.post(`/api/v1/namespaces/${NS}/events`, startedEvent(pod));
     await samebytes.api.delete(`${path}/db-0`);
     await until('the Pod to go', async () => (await samebytes.pods(NS)).length === 0);
   }
@@ -102,6 +117,24 @@ test('an operator that recreates its Pod for ever since we change it gets its wa
   const events = await samebytes.api.get(`/api/v1/namespaces/${NS}/events`);
   const [event] = (events['items'] as KubeObject[]).filter(({ reason }) => reason === 'ImageNotPinned');
   expect(event?.['involvedObject']).toMatchObject({ kind: 'Database', name: 'db' });
+});
+
+test('a StatefulSet’s Pod that its node refuses again and again is made anew for ever, and never left alone', async () => {
+  const name = 'operators-refused';
+  await samebytes.enabled(name);
+  const path = `/api/v1/namespaces/${name}/pods`;
+  const set = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'db', uid: 'some-set' } };
+  for (let life = 0; life < 4 * LIMIT; life += 1) {
+    const pod = await until('the Pod', () => samebytes.api.post(path, podOf(set)));
+    expect(imagesOf(pod)[0]).toContain('@sha256:');
+    await samebytes.api.post(`/api/v1/namespaces/${name}/events`, {
+      ...startedEvent(pod),
+      reason: 'OutOfcpu',
+      type: 'Warning',
+    });
+    await samebytes.api.delete(`${path}/db-0`).catch(() => {});
+    await until('the Pod to go', async () => (await samebytes.pods(name)).length === 0);
+  }
 });
 
 test('a Pod that cannot be made for another reason is never left alone, however often it is tried', async () => {

@@ -146,6 +146,11 @@ test('denials are fast: others are not held up by twenty Deployments that are de
   await registry.start();
 });
 
+test('both processes worked', () => {
+  expect(samebytes.processNames).toHaveLength(2);
+  samebytes.expectAllToWork();
+});
+
 test('in all this no revision ever had two digests, and no Pod had none', async () => {
   await history.stop();
   expect(history.broken).toEqual({});

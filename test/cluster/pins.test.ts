@@ -127,7 +127,7 @@ describe('a tag that moves', () => {
     expect(await until('old Pods to go', async () => one(await digestsOf(name)))).toBe(first);
   });
 
-  test('a restart right after a push always gets what was pushed', async () => {
+  test('a restart right after a push always gets what was pushed, also while a process is killed', async () => {
     const rounds = scaled(8, 100);
     await registry.push('shop/pushed', '1.0', 'start');
     await samebytes.applyObjects(deployment(NS, 'pushed', { image: image('pushed') }));
@@ -136,6 +136,10 @@ describe('a tag that moves', () => {
     for (let round = 0; round < rounds; round += 1) {
       const pushed = await registry.push('shop/pushed', '1.0', `round ${round}`);
       await restart(samebytes.api, NS, 'deployments', 'pushed');
+      if (round === Math.floor(rounds / 2)) {
+        await samebytes.stopProcess('process-0', 'SIGKILL');
+        await samebytes.startProcess('process-0');
+      }
       await rolledOut(samebytes.api, NS, 'deployments', 'pushed');
       const got = await until('old Pods to go', async () => one(await digestsOf('pushed')));
       if (got !== pushed) wrong.push({ round, pushed, got });

@@ -151,6 +151,10 @@ describe('births at the same instant', () => {
   });
 });
 
+test('both processes worked', () => {
+  samebytes.expectAllToWork();
+});
+
 /** Conflicts are counted by processes, which crash here: what they logged at debug would be lost, too. */
 async function conflicts(): Promise<number> {
   return samebytes.metric('samebytes_pin_conflicts_total');

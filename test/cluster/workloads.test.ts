@@ -123,6 +123,8 @@ test('a bare Pod that is applied again after the tag moved changes nothing and a
   await samebytes.kubectl.apply(file);
   const applied = await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`);
   expect(writtenParts(applied)).toEqual(writtenParts(running));
+  const second = await samebytes.kubectl.try('apply', '-f', file, '--server-side', '--field-manager=second');
+  expect(second.stderr).toContain('conflict');
   expect(await samebytes.kubectl.apply(file, '--server-side', '--force-conflicts')).toContain('again');
   const { spec } = await samebytes.api.get(`/api/v1/namespaces/${NS}/pods/again`);
   expect(spec.containers[0].image).toBe(`${registry.host}/shop/bare@${first}`);

@@ -8,17 +8,21 @@ import { fail } from '../../support/played-objects-api.ts';
 import { noDeadline } from '../../support/signals.ts';
 
 const A = digest('a');
+type Platform = { readonly 'kubernetes.io/os'?: string; readonly 'kubernetes.io/arch'?: string };
+const AMD: Platform = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' };
+const ARM: Platform = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64' };
+const WINDOWS: Platform = { 'kubernetes.io/os': 'windows', 'kubernetes.io/arch': 'amd64' };
 const QUERY = { namespace: 'shop', ownerUid: 'rs-1', selector: 'app=web' };
 let clock: FakeClock;
 let pods: V1Pod[] | number;
 let asked: unknown[];
-let nodes: JsonObject | Error;
+let nodes: readonly Platform[] | Error;
 
 beforeEach(() => {
   clock = new FakeClock();
   pods = [];
   asked = [];
-  nodes = nodeList('amd64');
+  nodes = [AMD];
 });
 
 function siblings(): ClusterSiblings {
@@ -33,19 +37,21 @@ function siblings(): ClusterSiblings {
       list: async (path) => {
         asked.push(path);
         if (nodes instanceof Error) throw nodes;
-        return nodes;
+        return nodeList(nodes, path);
       },
     },
     now: clock.now,
   });
 }
 
-function nodeList(...architectures: string[]): JsonObject {
+/** What the API server answers to a list with a limit of one and a selector `label!=value`. */
+function nodeList(all: readonly Platform[], path: string): JsonObject {
+  const query = new URL(path, 'http://api').searchParams;
+  const [label, value] = (query.get('labelSelector') ?? '').split('!=') as [keyof Platform, string?];
+  const found = value === undefined ? all : all.filter((labels) => labels[label] !== value);
   return {
     metadata: {},
-    items: architectures.map((arch) => ({
-      metadata: { labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': arch } },
-    })),
+    items: found.slice(0, Number(query.get('limit'))).map((labels) => ({ metadata: { labels } })),
   };
 }
 
@@ -125,27 +131,30 @@ describe('the images of a revision’s Pods', () => {
 });
 
 describe('whether all nodes share one platform', () => {
-  test.each([
-    [['amd64', 'amd64'], true],
-    [['amd64', 'arm64'], false],
-    [[], false],
-  ])('%j: %s', async (architectures, expected) => {
-    nodes = nodeList(...architectures);
+  test.each<[string, readonly Platform[], boolean]>([
+    ['they do', [AMD, AMD], true],
+    ['one has another architecture', [AMD, AMD, ARM], false],
+    ['one has another operating system', [WINDOWS, AMD], false],
+    ['one does not say', [AMD, {}], false],
+    ['none says', [{}, {}], false],
+    ['there are none', [], false],
+  ])('where %s', async (_when, all, expected) => {
+    nodes = all;
     expect(await siblings().shareOnePlatform(noDeadline())).toBe(expected);
   });
 
-  test('is no where there are too many to look at', async () => {
-    nodes = { ...nodeList('amd64'), metadata: { continue: 'more' } };
-    expect(await siblings().shareOnePlatform(noDeadline())).toBe(false);
-  });
-
-  test('is asked once a minute', async () => {
+  test('costs three answers of one node at most, however many there are, once a minute', async () => {
+    nodes = Array.from({ length: 5_000 }, () => AMD);
     const by = siblings();
     for (let time = 0; time < 5; time += 1) await by.shareOnePlatform(noDeadline());
-    expect(asked).toHaveLength(1);
+    expect(asked).toEqual([
+      '/api/v1/nodes?limit=1&labelSelector=',
+      '/api/v1/nodes?limit=1&labelSelector=kubernetes.io%2Fos!%3Dlinux',
+      '/api/v1/nodes?limit=1&labelSelector=kubernetes.io%2Farch!%3Damd64',
+    ]);
     clock.advance(60_000);
     await by.shareOnePlatform(noDeadline());
-    expect(asked).toHaveLength(2);
+    expect(asked).toHaveLength(6);
   });
 
   test('cannot be told where the API server does not answer', async () => {

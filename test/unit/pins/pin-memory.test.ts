@@ -20,6 +20,13 @@ test('keeps nothing while nobody follows deletions', () => {
   expect(memory.get('a')).toBeUndefined();
 });
 
+test('does not keep what was read before deletions were followed: it may have been deleted in between', () => {
+  const mark = memory.mark();
+  memory.open();
+  memory.remember('a', pin('1'), mark);
+  expect(memory.get('a')).toBeUndefined();
+});
+
 describe('while deletions are followed', () => {
   beforeEach(() => memory.open());
 

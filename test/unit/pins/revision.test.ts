@@ -21,6 +21,13 @@ test.each([
   });
 });
 
+test('a version of an owner’s group that somebody invented is not believed: nothing would ever end with it', () => {
+  const made = ownerOf({ ownerReferences: [ownedBy('ReplicaSet', 'u', 'apps/v9')] }, 'shop');
+  expect(made).toMatchObject({ revision: { apiVersion: 'apps/v1' }, owner: { apiVersion: 'apps/v9' } });
+  const set = ownerOf({ labels: HASH, ownerReferences: [ownedBy('StatefulSet', 'u', 'apps/v9')] }, 'shop');
+  expect(set).toMatchObject({ revision: { workload: { apiVersion: 'apps/v1' } } });
+});
+
 test.each([
   ['StatefulSet', 'web-6d4f', 'web-6d4f'],
   ['DaemonSet', '6d4f', 'web-6d4f'],
