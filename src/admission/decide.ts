@@ -64,7 +64,8 @@ export class Decider {
     if (pod === undefined) throw new InvalidPodError('the request has no object');
     const owner = ownerOf(metadataOf(pod), request.namespace);
     const ownerName = owner.type === 'none' ? undefined : `${owner.owner.kind}/${owner.owner.name}`;
-    if (owner.type === 'node' || annotationsOf(pod).has(MIRROR_ANNOTATION)) {
+    // Not by its owner, a Node: anyone can write that, and the kubelet runs such a Pod.
+    if (annotationsOf(pod).has(MIRROR_ANNOTATION)) {
       return { ...NOTHING, outcome: 'mirror_pod', owner: ownerName };
     }
     const changed = changedImages(request, pod);
@@ -94,11 +95,12 @@ export class Decider {
     signal: AbortSignal,
   ): Promise<boolean> {
     const name = nameOf(pod);
-    if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(isWanted))
+    if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(mayBeLeft))
       return false;
     // A reinvocation is the same life.
     if (dryRun || mode === 'audit' || annotationsOf(pod).has(IMAGES_ANNOTATION)) return false;
-    return this.#options.guard.shouldLeave({ namespace, name, owner: owner.owner }, signal);
+    const named = { namespace, name, owner: owner.owner, revision: ownerKey(owner) };
+    return this.#options.guard.shouldLeave(named, signal);
   }
 
   async #carryOut(
@@ -171,8 +173,12 @@ function isWanted(image: PlannedImage): image is Wanted {
   return image.do === 'sticky' || image.do === 'follow';
 }
 
+function mayBeLeft(image: PlannedImage): boolean {
+  return isWanted(image) && image.mayBeLeft;
+}
+
 function leaveRecreated(planned: PlannedImage): PlannedImage {
-  return isWanted(planned) ? { image: planned.image, do: 'leave', reason: 'recreated' } : planned;
+  return mayBeLeft(planned) ? { image: planned.image, do: 'leave', reason: 'recreated' } : planned;
 }
 
 function nameOf({ metadata }: JsonObject): string {

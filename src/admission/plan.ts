@@ -34,6 +34,8 @@ export type PlannedImage =
       readonly do: 'sticky' | 'follow';
       readonly reference: ImageReference;
       readonly name: string;
+      /** Whether it may be left alone where its Pod is recreated for ever. */
+      readonly mayBeLeft: boolean;
     };
 
 export interface Plan {
@@ -73,7 +75,10 @@ export function planImages(
         reason: choice.reason === 'custom_owner' ? 'custom_owner' : 'policy_off',
       });
     } else if (digest !== undefined) planned.push({ image, do: 'put_back', reference, digest });
-    else planned.push({ image, do: choice.policy, reference, name: normalizedName(reference) });
+    else {
+      const name = normalizedName(reference);
+      planned.push({ image, do: choice.policy, reference, name, mayBeLeft: choice.mayOptOut });
+    }
   }
   return { images: planned, warnings: annotationWarnings(annotation, optOutsRefused), optOutsRefused };
 }

@@ -34,6 +34,8 @@ export interface PolicyChoice {
   readonly reason: 'rule' | 'default' | 'annotation' | 'custom_owner';
   /** Whether an annotation asked for something else and may not. */
   readonly optOutRefused: boolean;
+  /** Whether anything about the Pod may leave the image unpinned: the operator's rules can forbid that. */
+  readonly mayOptOut: boolean;
 }
 
 /** What a Pod's `samebytes.dev/policy` annotation asks for. */
@@ -88,11 +90,13 @@ export class PolicyRules {
     const unruled = context.customOwner ? 'off' : this.#default;
     const policy = rule?.policy ?? unruled;
     const reason = rule?.policy !== undefined ? 'rule' : context.customOwner ? 'custom_owner' : 'default';
+    const mayOptOut = rule?.allowOptOut !== false;
+    const choice = { policy, reason, optOutRefused: false, mayOptOut } as const;
     const asked = annotation?.byContainer.get(container) ?? annotation?.all;
-    if (asked === undefined || asked === policy) return { policy, reason, optOutRefused: false };
-    if (rule?.allowOptOut === false) return { policy, reason, optOutRefused: true };
-    if (context.customOwner && policy === 'off') return { policy, reason, optOutRefused: false };
-    return { policy: asked, reason: 'annotation', optOutRefused: false };
+    if (asked === undefined || asked === policy) return choice;
+    if (!mayOptOut) return { ...choice, optOutRefused: true };
+    if (context.customOwner && policy === 'off') return choice;
+    return { ...choice, policy: asked, reason: 'annotation' };
   }
 }
 

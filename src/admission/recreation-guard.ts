@@ -6,6 +6,8 @@ export interface NamedPod {
   readonly namespace: string;
   readonly name: string;
   readonly owner: OwnerReference;
+  /** Which revision it is a replica of: a rollout makes a Pod anew, and compares nothing. Undefined for custom owners. */
+  readonly revision: string | undefined;
 }
 
 /** Tells how often a Pod of this name really came into being lately. */
@@ -64,7 +66,7 @@ export class RecreationGuard {
   async shouldLeave(pod: NamedPod, signal: AbortSignal): Promise<boolean> {
     const { maxRecreations, withinMs, now } = this.#options;
     if (maxRecreations === 0 || this.#options.lives === undefined) return false;
-    const key = `${pod.namespace}/${pod.name}/${pod.owner.uid}`;
+    const key = JSON.stringify([pod.namespace, pod.name, pod.owner.uid, pod.revision]);
     const before = this.#histories.get(key);
     const atMs = now();
     const isLeftAlone = before?.isLeftAlone ?? false;

@@ -14,7 +14,6 @@ import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
-import type { Revision } from '../pins/revision.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
@@ -58,15 +57,15 @@ export function wirePins(
     });
   const { store, watch } = kind === 'memory' ? inMemory(wiring, memory) : inCluster(wiring, memory);
 
-  const onSplit = (revision: Revision, reference: string, digests: readonly string[]): void => {
+  const onSplit: PinnerOptions['onSplit'] = (revision, reference, digests, chosen) => {
     const { namespace, kind: ownerKind, name } = revision;
     metrics.countRevisionSplit();
-    log.warn({ namespace, revision: `${ownerKind}/${name}`, reference, digests }, 'revision split');
+    log.warn({ namespace, revision: `${ownerKind}/${name}`, reference, digests, chosen }, 'revision split');
     events?.warn({
       namespace,
       owner: revision,
       reason: 'RevisionSplit',
-      message: `Pods of this revision ran different bytes of ${reference} before samebytes could pin it (${digests.join(', ')}); new Pods get what the tag means now. To heal it: kubectl rollout restart`,
+      message: `Pods of this revision ran different bytes of ${reference} before samebytes could pin it (${digests.slice(0, 4).join(', ')}); new Pods get ${chosen ?? 'what the tag means now'}. To heal it: kubectl rollout restart`,
     });
   };
   const pinner = createPinner({

@@ -103,7 +103,12 @@ const rule = z.strictObject({
     .optional()
     .describe('Kinds of owners: `ReplicaSet`; `Kind.group` for a custom resource; `None` for bare Pods.'),
   policy: policy.optional().describe('The policy of what matches; the default policy where absent.'),
-  allowOptOut: z.boolean().optional().describe('false: annotations of Pods cannot choose another policy.'),
+  allowOptOut: z
+    .boolean()
+    .optional()
+    .describe(
+      'false: annotations of Pods cannot choose another policy, nor is a Pod left alone that is recreated for ever. A Pod whose owner is a custom resource is, unless `policy` is set, too.',
+    ),
 });
 
 const policies = z.strictObject({

@@ -1,4 +1,5 @@
 import { ApiException, type CoreV1Api, type V1ContainerStatus, type V1Pod } from '@kubernetes/client-node';
+import pLimit from 'p-limit';
 import { isObject, type JsonObject } from '../json/json-object.ts';
 import { PinStoreError } from '../pins/pin-store.ts';
 import { readRecordedImages } from '../pins/recorded-images.ts';
@@ -14,7 +15,11 @@ export interface ClusterSiblingsOptions {
 }
 
 /** So many Pods tell what a revision runs; a page more would tell the same. */
-const MAX_PODS = 250;
+const PAGE = 50;
+/** Where no label leads to them they are looked for among so many pages of Pods. */
+const MAX_PAGES = 10;
+/** Whole Pods are large: so many pages are in memory at once, however many revisions are born. */
+const MAX_READING = 4;
 /** Platforms of nodes change with machines, not with Pods. */
 const PLATFORM_TTL_MS = 60_000;
 const PLATFORM_LABELS = ['kubernetes.io/os', 'kubernetes.io/arch'];
@@ -22,20 +27,46 @@ const PLATFORM_LABELS = ['kubernetes.io/os', 'kubernetes.io/arch'];
 /** The Pods of a revision and the nodes' platforms, by the API server. */
 export class ClusterSiblings implements Siblings {
   readonly #options: ClusterSiblingsOptions;
+  readonly #reading = pLimit(MAX_READING);
   #platforms: { readonly one: boolean; readonly atMs: number } | undefined;
 
   constructor(options: ClusterSiblingsOptions) {
     this.#options = options;
   }
 
-  async imagesOf(
-    { namespace, ownerUid, selector }: SiblingQuery,
+  async imagesOf(query: SiblingQuery, signal: AbortSignal): Promise<readonly SiblingImage[]> {
+    return this.#reading(async () => {
+      for (const selector of query.selectors) {
+        const images = await this.#imagesBy(selector, query, signal);
+        if (images.length > 0) return images;
+      }
+      return [];
+    });
+  }
+
+  async #imagesBy(
+    selector: string,
+    { namespace, ownerUid }: SiblingQuery,
     signal: AbortSignal,
   ): Promise<readonly SiblingImage[]> {
-    const request = { namespace, limit: MAX_PODS, ...(selector === '' ? {} : { labelSelector: selector }) };
+    const request = { namespace, limit: PAGE, ...(selector === '' ? {} : { labelSelector: selector }) };
+    const images: SiblingImage[] = [];
+    let found = 0;
+    let next: string | undefined;
     try {
-      const { items } = await this.#options.pods.listNamespacedPod(request, endingWith(signal));
-      return items.filter((pod) => isOwnedBy(pod, ownerUid)).flatMap(imagesOfPod);
+      for (let page = 0; page < MAX_PAGES && found < PAGE; page += 1) {
+        const asked = next === undefined ? request : { ...request, _continue: next };
+        const { items, metadata: { _continue: more } = {} } = await this.#options.pods.listNamespacedPod(
+          asked,
+          endingWith(signal),
+        );
+        const siblings = items.filter((pod) => isOwnedBy(pod, ownerUid));
+        found += siblings.length;
+        images.push(...siblings.flatMap(imagesOfPod));
+        if (!more) break;
+        next = more;
+      }
+      return images;
     } catch (error) {
       throw unreadable(`the Pods of ${namespace}`, error, signal);
     }
@@ -81,7 +112,9 @@ function isOwnedBy({ metadata }: V1Pod, uid: string): boolean {
   return (metadata?.ownerReferences ?? []).some((owner) => owner.controller === true && owner.uid === uid);
 }
 
-function imagesOfPod({ metadata, spec, status }: V1Pod): SiblingImage[] {
+function imagesOfPod(pod: V1Pod): SiblingImage[] {
+  const { metadata, spec, status } = pod;
+  const state = stateOf(pod);
   const recorded = readRecordedImages({ metadata: { annotations: metadata?.annotations } });
   const statuses = new Map(
     [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].map((each) => [
@@ -94,22 +127,32 @@ function imagesOfPod({ metadata, spec, status }: V1Pod): SiblingImage[] {
       image: image ?? '',
       recorded: recorded.get(name),
       imageId: startedImageId(statuses.get(name)),
+      state,
     }),
   );
   const volumes = (spec?.volumes ?? []).map(({ name, image }) => ({
     image: image?.reference ?? '',
     recorded: recorded.get(`volume/${name}`),
     imageId: undefined,
+    state,
   }));
   return [...containers, ...volumes].filter(({ image }) => image !== '');
 }
 
+function stateOf({ metadata, status }: V1Pod): SiblingImage['state'] {
+  const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  if (metadata?.deletionTimestamp !== undefined || isOver) return 'leaving';
+  const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  return all.some(hasStarted) ? 'running' : 'waiting';
+}
+
+function hasStarted({ state, lastState, started }: V1ContainerStatus): boolean {
+  return started === true || [state?.running, state?.terminated, lastState?.terminated].some(Boolean);
+}
+
 /** Before a container has started its imageID may be empty, or an earlier image's. */
 function startedImageId(status: V1ContainerStatus | undefined): string | undefined {
-  if (status === undefined) return undefined;
-  const { state, lastState, started, imageID } = status;
-  const hasStarted = started === true || state?.running || state?.terminated || lastState?.terminated;
-  return hasStarted && imageID !== '' ? imageID : undefined;
+  return status !== undefined && hasStarted(status) && status.imageID !== '' ? status.imageID : undefined;
 }
 
 function labelsOf(node: unknown): JsonObject {

@@ -17,18 +17,34 @@ export interface AdoptionLookups {
   shareOnePlatform(): Promise<boolean>;
 }
 
-/** What to do about a reference: take this digest over, or resolve the tag; `split` where Pods disagree. */
-export type Adoption =
-  { readonly adopt: string } | { readonly adopt: undefined; readonly split: readonly string[] };
+/** What to do about a reference: take this digest over, or resolve the tag (`adopt` is undefined). */
+export interface Adoption {
+  readonly adopt: string | undefined;
+  /** The digests of Pods that disagree; none where they agree. */
+  readonly split: readonly string[];
+}
 
 const RESOLVE: Adoption = { adopt: undefined, split: [] };
+const NONE: Evidence = { recorded: new Set(), running: new Set() };
+const STATES = ['running', 'waiting', 'leaving'] as const satisfies readonly SiblingImage['state'][];
 
 /**
  * Reads from the Pods of a revision what a reference means there. Runtimes write imageIDs loosely; only `repo@digest`
  * of the same repository counts: not the bare config digest that containerd may write (kubernetes#95385), not another
  * repository's name (kubernetes#115199), not CRI-O's image ids (cri-o#7149), not cri-dockerd's `docker://sha256:…`.
+ * Pods that run come first; those that wait to start, and then those on their way out, count where no other tells.
  */
 export function evidenceOf(reference: ImageReference, siblings: readonly SiblingImage[]): Evidence {
+  const evidence = STATES.map((wanted) =>
+    evidenceAmong(
+      reference,
+      siblings.filter(({ state }) => state === wanted),
+    ),
+  );
+  return evidence.find(({ recorded, running }) => recorded.size + running.size > 0) ?? NONE;
+}
+
+function evidenceAmong(reference: ImageReference, siblings: readonly SiblingImage[]): Evidence {
   const name = normalizedName(reference);
   const recorded = new Set<string>();
   const running = new Set<string>();
@@ -57,11 +73,13 @@ export async function adoptionFrom(
   tagDigest: string | undefined,
   lookups: AdoptionLookups,
 ): Promise<Adoption> {
+  const all = [...new Set([...recorded, ...running])];
+  const split = all.length > 1 ? all : [];
+  // What we gave Pods of this revision is what it means, though others run beside them that were never ours.
   const ours = single(recorded);
-  if (ours !== undefined) return { adopt: ours };
-  if (recorded.size > 1) return { adopt: undefined, split: [...recorded] };
+  if (ours !== undefined) return { adopt: ours, split };
   const digest = single(running);
-  if (digest === undefined) return { adopt: undefined, split: [...running] };
+  if (recorded.size > 1 || digest === undefined) return { adopt: undefined, split };
   if (digest === tagDigest) return RESOLVE;
   return adoptRunning(digest, tagDigest, lookups);
 }
@@ -74,12 +92,12 @@ async function adoptRunning(
 ): Promise<Adoption> {
   const content = await lookups.manifest(digest);
   if (content === undefined) return RESOLVE;
-  if (content.is === 'index') return { adopt: digest };
+  if (content.is === 'index') return { adopt: digest, split: [] };
   const today = tagDigest === undefined ? undefined : await lookups.manifest(tagDigest);
-  if (today?.is === 'image') return { adopt: digest };
+  if (today?.is === 'image') return { adopt: digest, split: [] };
   if (today?.is === 'index' && today.manifests.includes(digest)) return RESOLVE;
   // One platform's manifest, of an index that the tag meant once: right for nodes of that platform alone.
-  return (await lookups.shareOnePlatform()) ? { adopt: digest } : RESOLVE;
+  return (await lookups.shareOnePlatform()) ? { adopt: digest, split: [] } : RESOLVE;
 }
 
 function digestOfImageId(imageId: string | undefined, reference: ImageReference): string | undefined {

@@ -11,6 +11,8 @@ export interface PinMemoryOptions {
   readonly now: () => number;
 }
 
+/** Pins of more images count for several: memory is bounded by what they hold, not by their number alone. */
+const USUAL_IMAGES = 8;
 /** How long a deletion is remembered, so that what was read before it is not kept after it. */
 const TOMBSTONE_MS = 60_000;
 const MAX_TOMBSTONES = 10_000;
@@ -30,6 +32,8 @@ export class PinMemory {
   constructor({ maxPins, now }: PinMemoryOptions) {
     this.#pins = new LRUCache({
       max: maxPins,
+      maxSize: maxPins * USUAL_IMAGES,
+      sizeCalculation: ({ images }) => Math.max(images.length, 1),
       dispose: ({ id }, key) => {
         if (this.#keys.get(id) === key) this.#keys.delete(id);
       },

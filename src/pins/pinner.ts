@@ -69,8 +69,13 @@ export interface PinnerOptions {
   /** The other Pods of a revision; undefined without a cluster to ask. */
   readonly siblings: Siblings | undefined;
   readonly manifests: Manifests;
-  /** Pods of one revision run different bytes already. */
-  readonly onSplit: (revision: Revision, reference: string, digests: readonly string[]) => void;
+  /** Pods of one revision run different bytes already; `chosen` is what new ones get, where that is known. */
+  readonly onSplit: (
+    revision: Revision,
+    reference: string,
+    digests: readonly string[],
+    chosen: string | undefined,
+  ) => void;
   readonly countCacheRequest: CountCacheRequest;
   /** The wall clock. */
   readonly now: () => Date;
@@ -105,22 +110,20 @@ export class Pinner {
   async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
     const { references, recording, signal } = request;
     const key = revisionKey(revision);
+    const known = this.#remembered(key, references);
+    if (known !== undefined) return known;
+    if (recording === 'nothing') {
+      this.#options.countCacheRequest('pin', 'miss');
+      return this.#bear(revision, request);
+    }
+    // Shared by Pods that need the same: where one image fails nothing is recorded, and nobody may leave with the digest of
+    // another. And what one mode tolerates another must not inherit, should a namespace change its label meanwhile.
+    const birth = [recording, key, ...[...references.keys()].toSorted()].join(' ');
     const work = (shared: AbortSignal): Promise<PinResults> =>
       this.#bear(revision, { ...request, signal: shared });
-    // A birth under way may lack one of our references (an injector that changed): then another one follows it.
-    for (;;) {
-      const known = this.#remembered(key, references);
-      if (known !== undefined) return known;
-      if (recording === 'nothing') {
-        this.#options.countCacheRequest('pin', 'miss');
-        return this.#bear(revision, request);
-      }
-      // What one mode tolerates another must not inherit, should a namespace change its label meanwhile.
-      const born = await this.#births.join(`${recording} ${key}`, work, signal, (boarding) =>
-        this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
-      );
-      if ([...references.keys()].every((name) => born.has(name))) return born;
-    }
+    return this.#births.join(birth, work, signal, (boarding) =>
+      this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
+    );
   }
 
   #remembered(key: string, references: References): PinResults | undefined {
@@ -188,16 +191,18 @@ export class Pinner {
     reference: ImageReference,
     resolved: PinResult,
     siblings: readonly SiblingImage[],
-    { identity, signal }: PinRequest,
+    { identity, recording, signal }: PinRequest,
   ): Promise<PinResult> {
     const tagDigest = 'error' in resolved ? undefined : resolved.digest;
     const adoption = await adoptionFrom(evidenceOf(reference, siblings), tagDigest, {
       manifest: (digest) => this.#options.manifests.contentOf(reference, digest, identity, signal),
       shareOnePlatform: async () => (await this.#options.siblings?.shareOnePlatform(signal)) ?? false,
     });
-    if (adoption.adopt !== undefined) return { digest: adoption.adopt, source: 'sibling' };
-    if (adoption.split.length > 1) this.#options.onSplit(revision, normalizedName(reference), adoption.split);
-    return resolved;
+    // Whoever only looks leaves no trace.
+    if (adoption.split.length > 1 && recording !== 'nothing') {
+      this.#options.onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
+    }
+    return adoption.adopt === undefined ? resolved : { digest: adoption.adopt, source: 'sibling' };
   }
 
   async #record(

@@ -42,8 +42,6 @@ export type PodOwner =
     }
   /** A bare Pod, or one whose owners do not control it. */
   | { readonly type: 'none' }
-  /** A mirror Pod: the kubelet runs it from a file already. */
-  | { readonly type: 'node'; readonly owner: OwnerReference }
   /** A custom resource: its controller may compare the live image with its own and recreate the Pod for ever. */
   | { readonly type: 'custom'; readonly owner: OwnerReference };
 
@@ -67,13 +65,15 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   if (owner === undefined) return { type: 'none' };
   const { apiVersion, kind, name } = owner;
   const groupKind = `${groupOf(apiVersion)}/${kind}`;
-  if (groupKind === '/Node') return { type: 'node', owner };
   // Whoever wrote this name had no such owner: nothing is validated yet when we are asked.
   if (!OBJECT_NAME.test(name)) return { type: 'none' };
   if (OWN_REVISION.has(groupKind)) {
     return { type: 'revision', owner, revision: { ...stable(owner), namespace } };
   }
-  if (!CONTROLLER_REVISION.has(groupKind)) return { type: 'custom', owner };
+  if (!CONTROLLER_REVISION.has(groupKind)) {
+    // Nothing of Kubernetes' own controls Pods besides: a Node, say, or a ConfigMap is not what this Pod is a replica of.
+    return isBuiltIn(groupOf(apiVersion)) ? { type: 'none' } : { type: 'custom', owner };
+  }
 
   const hash = metadata.labels?.[REVISION_HASH_LABEL];
   // Both controllers set the label before they create the Pod: without it, somebody else made this Pod.
@@ -88,17 +88,20 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   };
 }
 
-/** One text for one revision. The namespace is part of it, since a Pod's author can invent an owner's uid. */
-export function revisionKey({ namespace, uid }: Revision): string {
-  return `${namespace}/${uid}`;
+/**
+ * One text for one revision. Namespace, kind and name are part of it beside the uid, as they are in what is recorded: a
+ * Pod's author can claim another's uid, and must not get into its memory under a name of their own.
+ */
+export function revisionKey({ namespace, kind, name, uid }: Revision): string {
+  return `${namespace}/${kind}/${name}/${uid}`;
 }
 
 /** One text for one revision by what the Pod alone tells; undefined where the Pod is a replica of nothing. */
 export function ownerKey(owner: PodOwner): string | undefined {
   if (owner.type === 'revision') return revisionKey(owner.revision);
   if (owner.type !== 'controllerRevision') return undefined;
-  const { namespace, workload, hash } = owner.revision;
-  return `${namespace}/${workload.uid}/${hash}`;
+  const { namespace, name, workload, hash } = owner.revision;
+  return `${namespace}/${workload.kind}/${name}/${workload.uid}/${hash}`;
 }
 
 /**
@@ -108,6 +111,11 @@ export function ownerKey(owner: PodOwner): string | undefined {
 function stable(owner: OwnerReference): OwnerReference {
   const group = groupOf(owner.apiVersion);
   return { ...owner, apiVersion: group === '' ? 'v1' : `${group}/v1` };
+}
+
+/** Groups of custom resources always have a dot, and `k8s.io` is kept for Kubernetes itself. */
+function isBuiltIn(group: string): boolean {
+  return !group.includes('.') || group.endsWith('.k8s.io');
 }
 
 function groupOf(apiVersion: string): string {

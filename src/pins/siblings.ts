@@ -8,12 +8,14 @@ export interface SiblingImage {
   readonly recorded: { readonly reference: string; readonly digest: string } | undefined;
   /** `status.containerStatuses[].imageID` of a container that has started; undefined before that. */
   readonly imageId: string | undefined;
+  /** What the Pod is at: it runs, waits for its start, or is on its way out (deleted or finished). */
+  readonly state: 'running' | 'waiting' | 'leaving';
 }
 
 /** Other Pods of a revision, and the nodes they may run on. */
 export interface Siblings {
   /**
-   * The images of the revision's Pods that are there already: of those with this owner, found by the selector.
+   * The images of the revision's Pods that are there already: of those with this owner, found by the selectors.
    * @throws {PinStoreError} `pin_unreadable`
    */
   imagesOf(query: SiblingQuery, signal: AbortSignal): Promise<readonly SiblingImage[]>;
@@ -29,40 +31,54 @@ export interface SiblingQuery {
   readonly namespace: string;
   /** The uid of the Pods' controller. */
   readonly ownerUid: string;
-  /** A label selector; empty where nothing narrows the search. */
-  readonly selector: string;
+  /** Label selectors, to be tried in this order until one finds Pods of the owner; an empty one selects all. */
+  readonly selectors: readonly string[];
 }
+
+type Labels = Readonly<Record<string, unknown>>;
+type Owned = Extract<PodOwner, { type: 'revision' | 'controllerRevision' }>;
 
 const LABEL_VALUE = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_NAME = /^(?:[-A-Za-z0-9.]{1,253}\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-/** Labels that Kubernetes' own controllers give to all Pods of one revision, and to no others; the first found is used. */
-const REVISION_LABELS = [
-  'controller-revision-hash',
-  'pod-template-hash',
-  'batch.kubernetes.io/controller-uid',
-  'controller-uid',
-];
 
 /** How to find the Pods of a Pod's revision; undefined where it has none that could be found. */
-export function siblingQuery(
-  owner: PodOwner,
-  labels: Readonly<Record<string, unknown>>,
-): SiblingQuery | undefined {
+export function siblingQuery(owner: PodOwner, labels: Labels): SiblingQuery | undefined {
   if (owner.type !== 'revision' && owner.type !== 'controllerRevision') return undefined;
   // A Pod that belongs to a Pod is its revision's only one as far as labels tell.
   if (owner.owner.kind === 'Pod') return undefined;
-  const usable = Object.entries(labels).filter(
-    (entry): entry is [string, string] =>
-      LABEL_NAME.test(entry[0]) && typeof entry[1] === 'string' && LABEL_VALUE.test(entry[1]),
-  );
-  const byRevision = REVISION_LABELS.flatMap((name) => usable.filter(([label]) => label === name)).slice(
-    0,
-    1,
-  );
-  const narrowing = byRevision.length > 0 ? byRevision : usable;
+  const certain = revisionSelector(owner, labels);
   return {
     namespace: owner.revision.namespace,
     ownerUid: owner.owner.uid,
-    selector: narrowing.map(([name, value]) => `${name}=${value}`).join(','),
+    // A Pod's author chooses its labels: what they do not find may be there all the same.
+    selectors: certain === undefined ? [selectorOf(labels), ''].filter(isFirst) : [certain],
   };
+}
+
+/**
+ * The label that Kubernetes' own controllers give to all Pods of one revision and to no others, where the Pod has it with
+ * the value that its owner proves; undefined otherwise.
+ */
+function revisionSelector(owner: Owned, labels: Labels): string | undefined {
+  if (owner.type === 'controllerRevision')
+    return selectorOf({ 'controller-revision-hash': owner.revision.hash });
+  const { kind, name, uid } = owner.owner;
+  const hash = labels['pod-template-hash'];
+  if (kind === 'ReplicaSet' && typeof hash === 'string' && hash !== '' && name.endsWith(`-${hash}`)) {
+    return selectorOf({ 'pod-template-hash': hash });
+  }
+  const label = ['batch.kubernetes.io/controller-uid', 'controller-uid'].find((each) => labels[each] === uid);
+  return kind === 'Job' && label !== undefined ? selectorOf({ [label]: uid }) : undefined;
+}
+
+/** A selector by all these labels; what could not be a label would change the question, and is left out. */
+function selectorOf(labels: Labels): string {
+  return Object.entries(labels)
+    .filter(([name, value]) => LABEL_NAME.test(name) && typeof value === 'string' && LABEL_VALUE.test(value))
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(',');
+}
+
+function isFirst(selector: string, index: number, all: readonly string[]): boolean {
+  return all.indexOf(selector) === index;
 }

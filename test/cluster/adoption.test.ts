@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { KubeObject } from '../support/cluster/api.ts';
 import { DistributionRegistry } from '../support/cluster/distribution-registry.ts';
 import { Installation } from '../support/cluster/installation.ts';
-import { deployment, imagesOf, statefulSet } from '../support/cluster/objects.ts';
+import { daemonSet, deployment, imagesOf, statefulSet } from '../support/cluster/objects.ts';
 import { pinsOf, rolledOut, scale } from '../support/cluster/rollouts.ts';
 import { sharedControlPlane } from '../support/cluster/shared-control-plane.ts';
 import { digest } from '../support/digests.ts';
@@ -121,6 +122,25 @@ describe('the tag is resolved where the imageID is', () => {
     expect(await adopted('shop/plain', [id()])).toMatchObject({ digest: plainToday, source: 'resolved' });
   });
 
+  test('one platform’s image which no index lists today, and the nodes are of two platforms', async () => {
+    const [node] = (await samebytes.api.get('/api/v1/nodes'))['items'] as KubeObject[];
+    const { labels, annotations } = (node ?? {})['metadata'];
+    await samebytes.api.post('/api/v1/nodes', {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'arm', annotations, labels: { ...labels, 'kubernetes.io/arch': 'arm64' } },
+    });
+    // What platforms there are is remembered for a minute.
+    for (const name of samebytes.processNames) {
+      await samebytes.stopProcess(name);
+      await samebytes.startProcess(name);
+    }
+    const id = `${registry.host}/shop/index@${index.manifests[0]}`;
+    const { digest: pinned } = await adopted('shop/index', [id]);
+    await samebytes.api.delete('/api/v1/nodes/arm');
+    expect(pinned).toBe(indexToday.digest);
+  });
+
   test('one of several that disagree, and an event says that the revision was split', async () => {
     const ids = [`${registry.host}/shop/plain@${plain}`, `${registry.host}/shop/plain@${plainToday}`];
     const { namespace, digest: pinned } = await adopted('shop/plain', ids);
@@ -138,17 +158,18 @@ describe('pins that are deleted under running revisions', () => {
     await samebytes.applyObjects(
       deployment('rebuilt', 'deploy', { image, replicas: 3 }),
       statefulSet('rebuilt', 'stateful', { image, replicas: 2 }),
+      daemonSet('rebuilt', 'daemon', { image }),
     );
-    await samebytes.runningPods('rebuilt', 5);
+    await samebytes.runningPods('rebuilt', 8);
     const before = (await pinsOf(samebytes.api, 'rebuilt')).map(({ metadata }) => metadata.uid);
-    expect(before).toHaveLength(2);
+    expect(before).toHaveLength(3);
     await registry.push('shop/rebuilt', '1', 'second');
     await samebytes.kubectl.run('-n', 'rebuilt', 'delete', 'imagepins', '--all');
     await until(
       'both processes to notice',
       () => {
         const ended = samebytes.log.match(/"namespace":"rebuilt","pin":"[^"]+","msg":"pin ended"/g) ?? [];
-        return ended.length === 4;
+        return ended.length === 6;
       },
       5_000,
     );
@@ -156,13 +177,19 @@ describe('pins that are deleted under running revisions', () => {
     try {
       await scale(samebytes.api, 'rebuilt', 'deploy', 6);
       await samebytes.kubectl.run('-n', 'rebuilt', 'scale', 'statefulset/stateful', '--replicas=4');
-      const pods = await samebytes.runningPods('rebuilt', 10);
+      const [daemon = {}] = await samebytes.pods('rebuilt', 'app=daemon');
+      await samebytes.api.delete(`/api/v1/namespaces/rebuilt/pods/${daemon['metadata'].name}`);
+      await until('the deletion', async () => {
+        const uids = (await samebytes.pods('rebuilt')).map(({ metadata }) => metadata.uid);
+        return !uids.includes(daemon['metadata'].uid);
+      });
+      const pods = await samebytes.runningPods('rebuilt', 13);
       expect(new Set(pods.flatMap(imagesOf))).toEqual(new Set([`${registry.host}/shop/rebuilt@${first}`]));
     } finally {
       await registry.start();
     }
     const after = await pinsOf(samebytes.api, 'rebuilt');
-    expect(after.map(({ spec }) => spec.images[0].source)).toEqual(['adopted', 'adopted']);
+    expect(after.map(({ spec }) => spec.images[0].source)).toEqual(['adopted', 'adopted', 'adopted']);
     expect(after.filter(({ metadata }) => before.includes(metadata.uid))).toEqual([]);
   });
 

@@ -105,18 +105,21 @@ describe('another webhook that adds a sidecar after us', () => {
     expect(Object.keys(JSON.parse(metadata.annotations['samebytes.dev/images']))).toEqual(['web', 'sidecar']);
   });
 
-  test('to a Pod with digests, of which we hear nothing, is stopped by the validating policy', async () => {
-    injector = await Injector.start(samebytes.api, { image: tagged, namespace: 'strict', how: 'add' });
-    const applied = samebytes.applyObjects(barePod('strict', 'digests', { image: pinned }));
-    await expect(applied).rejects.toThrow(/has no digest after all webhooks ran: sidecar;/);
-  });
-
-  test('to a Pod with digests that says itself what was left alone has it pinned', async () => {
-    injector = await Injector.start(samebytes.api, { image: tagged, namespace: 'strict', how: 'add' });
-    const annotations = { 'samebytes.dev/left-alone': 'sidecar' };
-    await samebytes.applyObjects(barePod('strict', 'forged-sidecar', { image: pinned, annotations }));
-    expect(await imageOf('strict', 'forged-sidecar')).toEqual([pinned, pinned]);
-  });
+  test.each([
+    ['strict', {}],
+    ['strict', { 'samebytes.dev/left-alone': 'sidecar' }],
+    ['lenient', {}],
+  ])(
+    'has it pinned in namespace %s also where all else has digests, annotations %j',
+    async (namespace, annotations) => {
+      injector = await Injector.start(samebytes.api, { image: tagged, namespace, how: 'add' });
+      const name = `digests-${Object.keys(annotations).length}`;
+      await samebytes.applyObjects(barePod(namespace, name, { image: pinned, annotations }));
+      expect(await imageOf(namespace, name)).toEqual([pinned, pinned]);
+      const { metadata } = await samebytes.api.get(`/api/v1/namespaces/${namespace}/pods/${name}`);
+      expect(metadata.annotations).not.toHaveProperty(['samebytes.dev/left-alone']);
+    },
+  );
 
   test('and writes its tag back whenever it is asked is stopped by the validating policy', async () => {
     const options = { image: tagged, namespace: 'strict', how: 'rerender' } as const;
@@ -165,6 +168,13 @@ describe('while no webhook process runs', () => {
     expect(await imageOf(namespace, 'down')).toEqual([tagged]);
     await samebytes.kubectl.run('label', 'namespace', namespace, 'samebytes.dev/pin-');
     await samebytes.kubectl.run('-n', namespace, 'delete', 'pod', 'down', '--force');
+  });
+
+  test('a sidecar that slips into a Pod with digests is stopped by the validating policy', async () => {
+    const injector = await Injector.start(samebytes.api, { image: tagged, namespace: 'strict', how: 'add' });
+    const applied = samebytes.applyObjects(barePod('strict', 'slipped', { image: pinned }));
+    await expect(applied).rejects.toThrow(/has no digest after all webhooks ran: sidecar;/);
+    await injector.stop();
   });
 
   test('Pods with digests, and changes of metadata, go on everywhere', async () => {

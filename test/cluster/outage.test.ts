@@ -36,6 +36,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await history?.stop();
   await samebytes?.remove();
   await registry?.remove();
 });

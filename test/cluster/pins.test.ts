@@ -42,6 +42,17 @@ async function digestsOf(name: string): Promise<string[]> {
   return [...new Set(pods.flatMap(imagesOf).map((text) => text.split('@')[1] ?? text))];
 }
 
+/** Deletes one Pod of `app=name`, and waits until there is another. */
+async function replacePod(name: string): Promise<void> {
+  const before = await samebytes.pods(NS, `app=${name}`);
+  const [pod = {}] = before;
+  await samebytes.api.delete(`/api/v1/namespaces/${NS}/pods/${pod['metadata'].name}`);
+  await until('the Pod to come back', async () => {
+    const uids = (await samebytes.pods(NS, `app=${name}`)).map(({ metadata }) => metadata.uid);
+    return uids.length === before.length && !uids.includes(pod['metadata'].uid);
+  });
+}
+
 async function pinFor(name: string): Promise<KubeObject> {
   const pins = (await pinsOf(samebytes.api, NS)).filter(({ spec }) =>
     spec.images.some(({ reference }: { reference: string }) => reference === image(name)),
@@ -111,12 +122,7 @@ describe('a tag that moves', () => {
     await samebytes.applyObjects(make(NS, name, { image: image(name) }));
     await rolledOut(samebytes.api, NS, kind, name);
     const second = await registry.push(`shop/${name}`, '1.0', 'second');
-    const [pod = {}] = await samebytes.pods(NS, `app=${name}`);
-    await samebytes.api.delete(`/api/v1/namespaces/${NS}/pods/${pod['metadata'].name}`);
-    await until('the Pod to come back', async () => {
-      const uids = (await samebytes.pods(NS, `app=${name}`)).map(({ metadata }) => metadata.uid);
-      return uids.length >= 2 && !uids.includes(pod['metadata'].uid);
-    });
+    await replacePod(name);
     await rolledOut(samebytes.api, NS, kind, name);
     expect(await digestsOf(name)).toEqual([first]);
     await samebytes.kubectl.run('-n', NS, 'rollout', 'restart', `${kind}/${name}`);
@@ -193,6 +199,49 @@ describe('a pin ends', () => {
     expect(after['spec'].images[0].digest).toBe(second);
   });
 
+  test('with a ReplicaSet that is deleted alone: the one that takes its name gets another', async () => {
+    const first = await registry.push('shop/alone', '1.0', 'first');
+    await samebytes.applyObjects(deployment(NS, 'alone', { image: image('alone') }));
+    await rolledOut(samebytes.api, NS, 'deployments', 'alone');
+    const before = await pinFor('alone');
+    expect(before['spec'].images[0].digest).toBe(first);
+    const second = await registry.push('shop/alone', '1.0', 'second');
+    await samebytes.kubectl.run('-n', NS, 'delete', 'replicaset', before['spec'].revision.name);
+    const after = await until('another pin', async () =>
+      (await pinsOf(samebytes.api, NS)).find(
+        ({ metadata, spec }) =>
+          spec.revision.name === before['spec'].revision.name && metadata.uid !== before['metadata'].uid,
+      ),
+    );
+    expect(after['metadata'].name).not.toBe(before['metadata'].name);
+    expect(after['spec'].images[0].digest).toBe(second);
+    await until(
+      'the first pin to go',
+      async () => (await pinFor('alone'))['metadata'].uid === after['metadata'].uid,
+    );
+  });
+
+  test.each([
+    ['statefulsets', statefulSet],
+    ['daemonsets', daemonSet],
+  ] as const)('with a ControllerRevision of %s, and its Pods keep their digest', async (kind, make) => {
+    const name = `alone-${kind}`;
+    const first = await registry.push(`shop/${name}`, '1.0', 'first');
+    await samebytes.applyObjects(make(NS, name, { image: image(name) }));
+    await rolledOut(samebytes.api, NS, kind, name);
+    const before = await pinFor(name);
+    expect(before['metadata'].ownerReferences[0].kind).toBe('ControllerRevision');
+    await registry.push(`shop/${name}`, '1.0', 'second');
+    await samebytes.kubectl.run('-n', NS, 'delete', 'controllerrevision', before['spec'].revision.name);
+    await until('the pin to go', async () => {
+      const uids = (await pinsOf(samebytes.api, NS)).map(({ metadata }) => metadata.uid);
+      return !uids.includes(before['metadata'].uid);
+    });
+    await replacePod(name);
+    expect(await digestsOf(name)).toEqual([first]);
+    expect((await pinFor(name))['spec'].images[0].source).toBe('adopted');
+  });
+
   test('with its namespace', async () => {
     await registry.push('shop/gone', '1.0', 'first');
     await samebytes.enabled('gone');
@@ -233,6 +282,30 @@ describe('a pin ends', () => {
       const pins = (await pinsOf(samebytes.api, NS)).filter(({ spec }) => spec.revision.name === 'nobody');
       return pins.length === 0 && (await samebytes.pods(NS, 'app=invented')).length === 0;
     });
+  });
+});
+
+test('a Pod that claims the uid of a revision under another name changes nothing for it', async () => {
+  const first = await registry.push('shop/claimed', '1.0', 'first');
+  await samebytes.applyObjects(deployment(NS, 'claimed', { image: image('claimed') }));
+  await rolledOut(samebytes.api, NS, 'deployments', 'claimed');
+  const { spec } = await pinFor('claimed');
+  await registry.push('shop/claimed', '1.0', 'second');
+  for (let index = 0; index < 8; index += 1) {
+    const { apiVersion, kind, uid } = spec.revision;
+    const owner = { apiVersion, kind, uid, name: 'impostor', controller: true };
+    const pod = barePod(NS, `impostor-${index}`, { image: image('claimed') });
+    const metadata = { ...pod['metadata'], ownerReferences: [owner] };
+    await samebytes.api.post(`/api/v1/namespaces/${NS}/pods`, { ...pod, metadata });
+  }
+  await scale(samebytes.api, NS, 'claimed', 12);
+  await rolledOut(samebytes.api, NS, 'deployments', 'claimed');
+  expect(await digestsOf('claimed')).toEqual([first]);
+  await until('what the impostor left to go', async () => {
+    const left = (await pinsOf(samebytes.api, NS)).filter(
+      ({ spec: each }) => each.revision.name === 'impostor',
+    );
+    return left.length === 0;
   });
 });
 

@@ -176,13 +176,16 @@ test('policy `follow` takes what the tag means about now', async () => {
   expect(imagesOf(pod)).toEqual([pinned]);
 });
 
-test('Pods with a digest, and updates that change no image, never reach the webhook', async () => {
+test('updates that change no image never reach the webhook, and Pods with a digest reach it once', async () => {
   await samebytes.applyObjects(barePod(NS, 'quiet', { image: pinned }));
   await samebytes.api.patch(`/api/v1/namespaces/${NS}/pods/quiet`, { metadata: { labels: { a: 'b' } } });
   const running = `/api/v1/namespaces/${NS}/pods/described`;
   await samebytes.api.patch(running, { metadata: { labels: { a: 'b' } } });
   const about = samebytes.decisions.filter(({ pod }) => pod === 'quiet' || pod === 'described');
-  expect(about.map(({ operation }) => operation)).toEqual(['CREATE']);
+  expect(about.map(({ pod, operation, outcome }) => [pod, operation, outcome])).toEqual([
+    ['described', 'CREATE', 'pinned'],
+    ['quiet', 'CREATE', 'nothing_to_pin'],
+  ]);
 });
 
 describe('a Pod with 1,000 containers', () => {

@@ -14,7 +14,8 @@ import { Kubectl } from './kubectl.ts';
 
 const BASE = fileURLToPath(new URL('../../../manifests/base', import.meta.url));
 const NAMESPACE = 'samebytes';
-const MODES = ['enabled', 'allow', 'audit'] as const;
+/** The webhooks of the configuration in their order, and the path of each. */
+const WEBHOOKS = { enabled: 'enabled', late: 'enabled', allow: 'allow', audit: 'audit' } as const;
 
 export interface InstallOptions {
   /** How many webhook processes stand behind the balancer. */
@@ -268,11 +269,13 @@ export class Installation {
   async #writeOverlay(): Promise<void> {
     const settings = await this.#settings();
     const url = `https://127.0.0.1:${this.balancer.port}/mutate`;
-    const addresses = MODES.map((mode, index) => [
-      { op: 'test', path: `/webhooks/${index}/name`, value: `${mode}.samebytes.dev` },
-      { op: 'remove', path: `/webhooks/${index}/clientConfig/service` },
-      { op: 'add', path: `/webhooks/${index}/clientConfig/url`, value: `${url}/${mode}` },
-    ]).flat();
+    const addresses = Object.entries(WEBHOOKS)
+      .map(([name, mode], index) => [
+        { op: 'test', path: `/webhooks/${index}/name`, value: `${name}.samebytes.dev` },
+        { op: 'remove', path: `/webhooks/${index}/clientConfig/service` },
+        { op: 'add', path: `/webhooks/${index}/clientConfig/url`, value: `${url}/${mode}` },
+      ])
+      .flat();
     const settingsObject = {
       apiVersion: 'v1',
       kind: 'ConfigMap',

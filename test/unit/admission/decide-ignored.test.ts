@@ -36,7 +36,6 @@ describe('a mirror Pod is left alone', () => {
   test.each([
     ['by its annotation', { annotations: { 'kubernetes.io/config.mirror': 'hash' }, ownerReferences: null }],
     ['by its annotation, whatever it says', { annotations: { 'kubernetes.io/config.mirror': '' } }],
-    ['by its owner, a Node', { ownerReferences: [ownedBy('Node', 'node-1', 'v1', 'node-a')] }],
   ])('%s', async (_how, metadata) => {
     const admission = underTest();
     const { decision } = await admission.admit(pod({ metadata }));
@@ -45,6 +44,7 @@ describe('a mirror Pod is left alone', () => {
   });
 
   test.each([
+    ['a Node that somebody wrote there', [ownedBy('Node', 'node-1', 'v1', 'node-a')]],
     ['a Node of another group', [ownedBy('Node', 'n', 'example.com/v1')]],
     ['a Node that does not control it', [{ ...ownedBy('Node', 'n', 'v1'), controller: false }]],
   ])('but not for %s', async (_what, ownerReferences) => {

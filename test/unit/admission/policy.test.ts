@@ -79,7 +79,12 @@ describe('the rules', () => {
       { images: ['docker.io/**'], policy: 'follow' },
       { policy: 'off' },
     ];
-    expect(choose(rules)).toEqual({ policy: 'follow', reason: 'rule', optOutRefused: false });
+    expect(choose(rules)).toEqual({
+      policy: 'follow',
+      reason: 'rule',
+      optOutRefused: false,
+      mayOptOut: true,
+    });
   });
 
   test('leave what none matches to the default', () => {
@@ -87,6 +92,7 @@ describe('the rules', () => {
       policy: 'sticky',
       reason: 'default',
       optOutRefused: false,
+      mayOptOut: true,
     });
   });
 
@@ -137,6 +143,7 @@ describe("a Pod's annotation", () => {
       policy: 'off',
       reason: 'annotation',
       optOutRefused: false,
+      mayOptOut: true,
     });
     expect(choose([{ policy: 'off' }], { annotation: 'follow' }).policy).toBe('follow');
   });
@@ -157,11 +164,13 @@ describe("a Pod's annotation", () => {
       policy: 'sticky',
       reason: 'default',
       optOutRefused: true,
+      mayOptOut: false,
     });
     expect(choose([{ policy: 'follow', allowOptOut: false }], { annotation: 'off' })).toEqual({
       policy: 'follow',
       reason: 'rule',
       optOutRefused: true,
+      mayOptOut: false,
     });
   });
 
@@ -181,6 +190,7 @@ describe('a Pod of a custom resource', () => {
       policy: 'off',
       reason: 'custom_owner',
       optOutRefused: false,
+      mayOptOut: true,
     });
     const rule: PolicyRule = { ownerKinds: ['Cluster.postgresql.cnpg.io'], policy: 'sticky' };
     expect(choose([rule], { context: CUSTOM })).toMatchObject({ policy: 'sticky', reason: 'rule' });

@@ -7,6 +7,7 @@ const POD: NamedPod = {
   namespace: 'shop',
   name: 'db-0',
   owner: { apiVersion: 'example.com/v1', kind: 'Database', name: 'db', uid: 'u' },
+  revision: undefined,
 };
 let clock: FakeClock;
 let lives: number | Error;
@@ -72,6 +73,13 @@ describe('a Pod is pinned on where', () => {
   test('the guard is switched off, or there is no cluster to ask', async () => {
     expect(await create(guard({ maxRecreations: 0 }), 20)).not.toContain(true);
     expect(await create(guard({ lives: undefined }), 20)).not.toContain(true);
+  });
+
+  test('each life is a replica of another revision: somebody rolls out again and again', async () => {
+    const by = guard();
+    for (let index = 0; index < 20; index += 1) {
+      expect(await create(by, 1, 1, { ...POD, revision: `shop/db/${index}` })).toEqual([false]);
+    }
   });
 
   test('they are different Pods', async () => {

@@ -12,16 +12,21 @@ type Platform = { readonly 'kubernetes.io/os'?: string; readonly 'kubernetes.io/
 const AMD: Platform = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' };
 const ARM: Platform = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64' };
 const WINDOWS: Platform = { 'kubernetes.io/os': 'windows', 'kubernetes.io/arch': 'amd64' };
-const QUERY = { namespace: 'shop', ownerUid: 'rs-1', selector: 'app=web' };
+const QUERY = { namespace: 'shop', ownerUid: 'rs-1', selectors: ['app=web'] };
 let clock: FakeClock;
 let pods: V1Pod[] | number;
 let asked: unknown[];
+/** Lists under way, and the most there were at once. */
+let reading: number;
+let most: number;
 let nodes: readonly Platform[] | Error;
 
 beforeEach(() => {
   clock = new FakeClock();
   pods = [];
   asked = [];
+  reading = 0;
+  most = 0;
   nodes = [AMD];
 });
 
@@ -30,7 +35,18 @@ function siblings(): ClusterSiblings {
     pods: {
       listNamespacedPod: async (request) => {
         asked.push(request);
-        return typeof pods === 'number' ? fail(pods) : { items: pods };
+        if (typeof pods === 'number') return fail(pods);
+        reading += 1;
+        most = Math.max(most, reading);
+        await Promise.resolve();
+        reading -= 1;
+        const { limit = pods.length, labelSelector, _continue = '0' } = request;
+        const found = labelSelector === 'finds=nothing' ? [] : pods;
+        const next = Number(_continue) + limit;
+        return {
+          items: found.slice(Number(_continue), next),
+          metadata: next < found.length ? { _continue: String(next) } : {},
+        };
       },
     },
     metadata: {
@@ -60,22 +76,79 @@ interface PodFields {
   readonly controller?: boolean;
   readonly status?: object;
   readonly annotations?: object;
+  readonly metadata?: object;
+  readonly phase?: string;
   readonly spec?: object;
 }
 
-function podOf({ uid = 'rs-1', controller = true, status = {}, annotations, spec }: PodFields = {}): V1Pod {
+function podOf({
+  uid = 'rs-1',
+  controller = true,
+  status = {},
+  annotations,
+  metadata,
+  phase,
+  spec,
+}: PodFields = {}): V1Pod {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid, controller };
   return {
-    metadata: { ownerReferences: [owner], annotations },
+    metadata: { ownerReferences: [owner], annotations, ...metadata },
     spec: { containers: [{ name: 'web', image: 'nginx:1' }], ...spec },
-    status: { containerStatuses: [{ name: 'web', imageID: `nginx@${A}`, ...status }] },
+    status: { phase, containerStatuses: [{ name: 'web', imageID: `nginx@${A}`, ...status }] },
   } as unknown as V1Pod;
 }
 
 describe('the images of a revision’s Pods', () => {
-  test('are asked for by selector, and never all of a large namespace', async () => {
+  test('are asked for by selector', async () => {
     await siblings().imagesOf(QUERY, noDeadline());
-    expect(asked).toEqual([{ namespace: 'shop', labelSelector: 'app=web', limit: 250 }]);
+    expect(asked).toEqual([{ namespace: 'shop', labelSelector: 'app=web', limit: 50 }]);
+  });
+
+  test('are looked for by the next selector where one finds none', async () => {
+    pods = [podOf({ status: { started: true } })];
+    const query = { ...QUERY, selectors: ['finds=nothing', ''] };
+    expect(await siblings().imagesOf(query, noDeadline())).toHaveLength(1);
+    expect(asked).toEqual([
+      { namespace: 'shop', labelSelector: 'finds=nothing', limit: 50 },
+      { namespace: 'shop', limit: 50 },
+    ]);
+  });
+
+  test('are found behind the Pods of others, page by page, and not for ever', async () => {
+    const others = (count: number): V1Pod[] => Array.from({ length: count }, () => podOf({ uid: 'rs-2' }));
+    pods = [...others(120), podOf({ status: { started: true } })];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toHaveLength(1);
+    expect(asked).toHaveLength(3);
+    pods = others(5_000);
+    await siblings().imagesOf(QUERY, noDeadline());
+    expect(asked).toHaveLength(3 + 10);
+  });
+
+  test('need not all be read: a page of them tells enough', async () => {
+    pods = Array.from({ length: 1_000 }, () => podOf());
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toHaveLength(50);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('are read for a few revisions at once, however many are born', async () => {
+    pods = [podOf()];
+    const by = siblings();
+    await Promise.all(Array.from({ length: 100 }, () => by.imagesOf(QUERY, noDeadline())));
+    expect(most).toBe(4);
+  });
+
+  test.each([
+    ['runs', {}, { started: true }, 'running'],
+    ['waits', {}, { state: { waiting: {} } }, 'waiting'],
+    ['is deleted', { deletionTimestamp: '2026-01-01T00:00:00Z' }, { started: true }, 'leaving'],
+  ])('say of a Pod that %s that it does', async (_what, metadata, status, state) => {
+    pods = [podOf({ status, metadata })];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toMatchObject([{ state }]);
+  });
+
+  test.each(['Succeeded', 'Failed'])('say of a Pod that has %s that it leaves', async (phase) => {
+    pods = [podOf({ status: { state: { terminated: {} } }, phase })];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toMatchObject([{ state: 'leaving' }]);
   });
 
   test.each([
@@ -86,7 +159,7 @@ describe('the images of a revision’s Pods', () => {
   ])('tell the imageID of a container that %s', async (_when, status) => {
     pods = [podOf({ status })];
     expect(await siblings().imagesOf(QUERY, noDeadline())).toEqual([
-      { image: 'nginx:1', recorded: undefined, imageId: `nginx@${A}` },
+      { image: 'nginx:1', recorded: undefined, imageId: `nginx@${A}`, state: 'running' },
     ]);
   });
 

@@ -7,6 +7,7 @@ const POD = {
   namespace: 'shop',
   name: 'db-0',
   owner: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'u' },
+  revision: undefined,
 };
 
 /** The lives that these events tell of, each given as `uid reason`. */

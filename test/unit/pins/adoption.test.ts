@@ -13,6 +13,7 @@ function evidence(...siblings: Partial<SiblingImage>[]): { recorded: string[]; r
     image: 'nginx:1',
     recorded: undefined,
     imageId: undefined,
+    state: 'running' as const,
     ...sibling,
   }));
   const { recorded, running } = evidenceOf(REFERENCE, full);
@@ -72,6 +73,32 @@ describe('a Pod that we pinned tells its digest', () => {
   });
 });
 
+describe('of Pods that disagree', () => {
+  const [one, two, three] = [A, B, C].map((each) => ({ imageId: `nginx@${each}` }));
+
+  test('those that run count first, then those that wait, then those on their way out', () => {
+    const running = { ...one, state: 'running' } as const;
+    const waiting = {
+      image: `nginx@${B}`,
+      recorded: { reference: 'nginx:1', digest: B },
+      state: 'waiting',
+    } as const;
+    const leaving = { ...three, state: 'leaving' } as const;
+    expect(evidence(leaving, waiting, running)).toEqual({ recorded: [], running: [A] });
+    expect(evidence(leaving, waiting)).toEqual({ recorded: [B], running: [] });
+    expect(evidence(leaving)).toEqual({ recorded: [], running: [C] });
+  });
+
+  test('those that run and tell nothing leave the word to the others', () => {
+    expect(
+      evidence({ imageId: 'docker://sha256:12', state: 'running' }, { ...two, state: 'leaving' }),
+    ).toEqual({
+      recorded: [],
+      running: [B],
+    });
+  });
+});
+
 async function decide(
   { recorded = [], running = [] }: { recorded?: string[]; running?: string[] },
   tag: string | undefined,
@@ -83,16 +110,26 @@ async function decide(
     manifest: async (each) => manifests[each],
     shareOnePlatform: async () => onePlatform,
   });
+  splits = adoption.split;
   if (adoption.adopt !== undefined) return adoption.adopt;
   return adoption.split.length > 1 ? adoption.split : undefined;
 }
+
+/** What was called split by the last decision. */
+let splits: readonly string[];
 
 describe('a revision without a pin', () => {
   const INDEX = { is: 'index', manifests: [B] } as const;
   const IMAGE = { is: 'image' } as const;
 
   test('goes on with what we gave its Pods, without asking the registry', async () => {
+    expect(await decide({ recorded: [A], running: [A] }, undefined)).toBe(A);
+    expect(splits).toEqual([]);
+  });
+
+  test('goes on so also where others run beside them, and is called split', async () => {
     expect(await decide({ recorded: [A], running: [B, C] }, undefined)).toBe(A);
+    expect(splits).toEqual([A, B, C]);
   });
 
   test.each([

@@ -18,7 +18,8 @@ const PINNED_SIBLING = {
   image: `registry.test/shop/web@${A}`,
   recorded: { reference: IMAGE, digest: A },
   imageId: undefined,
-};
+  state: 'running',
+} as const;
 
 function underTest(): AdmissionUnderTest {
   const admission = new AdmissionUnderTest();
@@ -49,6 +50,15 @@ describe('the first Pod that is seen of a revision', () => {
     admission.siblings = [PINNED_SIBLING, { ...other, recorded: { reference: IMAGE, digest: digest('c') } }];
     expect((await admission.admit(pod())).images).toEqual({ web: `registry.test/shop/web@${B}` });
     expect(admission.splits).toEqual([`${IMAGE} ${A} ${digest('c')}`]);
+  });
+
+  test('leaves no word of a split where it only looks', async () => {
+    const admission = underTest();
+    const other = { ...PINNED_SIBLING, image: `registry.test/shop/web@${digest('c')}` };
+    admission.siblings = [PINNED_SIBLING, { ...other, recorded: { reference: IMAGE, digest: digest('c') } }];
+    await admission.admit(pod(), { dryRun: true });
+    await admission.admit(pod(), { mode: 'audit' });
+    expect(admission.splits).toEqual([]);
   });
 
   test('is refused where nobody can tell which Pods there are', async () => {

@@ -19,6 +19,7 @@ import { noDeadline } from '../../support/signals.ts';
 
 const A = digest('a');
 const B = digest('b');
+const C = digest('c');
 const WEB = 'registry.test/web:1';
 const DOWN = new RegistryError('unreachable', 'down', { registry: 'registry.test' });
 let counts: CacheCounts;
@@ -141,18 +142,54 @@ test('one of them may give up without harm to the others', async () => {
   expect(await stayed).toEqual([A]);
 });
 
-test('a Pod with one more image than the birth under way gets that image from a birth of its own', async () => {
+test('a Pod with one more image than the birth under way has a birth of its own, and the digests of the first', async () => {
   const source = new HeldSource();
   const pins = pinner(source);
+  const sidecar = 'registry.test/sidecar:1';
   const plain = pin(pins, [WEB]);
-  const injected = pin(pins, [WEB, 'registry.test/sidecar:1']);
+  const injected = pin(pins, [WEB, sidecar]);
   await settle();
+  expect(source.questions.map(({ reference }) => reference)).toEqual([WEB, sidecar]);
   source.question(0).answer(A);
+  source.question(1).answer(B);
   expect(await plain).toEqual([A]);
   await settle();
-  expect(source.questions.map(({ reference }) => reference)).toEqual([WEB, 'registry.test/sidecar:1']);
-  source.question(1).answer(B);
+  // Asked for after the Pod arrived; meanwhile the tag moved, and the revision was born.
+  expect(source.questions.map(({ reference }) => reference)).toEqual([WEB, sidecar, WEB]);
+  source.question(2).answer(C);
   expect(await injected).toEqual([A, B]);
+});
+
+test('nobody leaves with a digest that another Pod’s failing image kept from being recorded', async () => {
+  const source = new HeldSource();
+  const pins = pinner(source);
+  const failing = pin(pins, [WEB, 'registry.test/bad:1']);
+  const good = pin(pins, [WEB]);
+  await settle();
+  source.question(0).answer(A);
+  source.question(1).fail(DOWN);
+  expect(await failing).toEqual([A, 'unreachable']);
+  await settle();
+  source.question(2).answer(B);
+  expect(await good).toEqual([B]);
+  expect(await pin(pins, [WEB])).toEqual([B]);
+});
+
+test('a Pod that claims a revision’s uid under another name gets into neither its memory nor its birth', async () => {
+  const source = new HeldSource();
+  const pins = pinner(source);
+  const impostor: Partial<PinRequest> = {
+    owner: ownerOf({ ownerReferences: [ownedBy('ReplicaSet', 'rs-1', 'apps/v1', 'impostor')] }, 'shop'),
+  };
+  const real = pin(pins, [WEB]);
+  const claimed = pin(pins, [WEB], impostor);
+  await settle();
+  source.question(0).answer(A);
+  expect(await real).toEqual([A]);
+  await settle();
+  source.question(1).answer(B);
+  expect(await claimed).toEqual([B]);
+  expect(await pin(pins, [WEB])).toEqual([A]);
 });
 
 test('images of one Pod are asked for at the same time', async () => {

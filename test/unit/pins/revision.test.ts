@@ -65,8 +65,14 @@ test('of several owners the one that controls counts', () => {
   });
 });
 
-test('the Pod of a Node is a mirror Pod', () => {
-  expect(ownerOf({ ownerReferences: [ownedBy('Node', 'n', 'v1')] }, 'shop').type).toBe('node');
+test.each([
+  ['Node', 'v1'],
+  ['ConfigMap', 'v1'],
+  ['Deployment', 'apps/v1'],
+  ['CronJob', 'batch/v1'],
+  ['Lease', 'coordination.k8s.io/v1'],
+])('whoever writes that a %s (%s) controls the Pod makes it a replica of nothing', (kind, apiVersion) => {
+  expect(ownerOf({ ownerReferences: [ownedBy(kind, 'u', apiVersion)] }, 'shop')).toEqual({ type: 'none' });
 });
 
 test.each([
@@ -86,9 +92,22 @@ test('the same uid in two namespaces is two revisions, since anyone can invent a
     ownerKey(ownerOf({ ownerReferences: [ownedBy('ReplicaSet', 'u')] }, namespace)),
   );
   expect(new Set(keys).size).toBe(2);
-  expect(revisionKey({ apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'u', namespace: 'shop' })).toBe(
-    keys[0],
-  );
+  expect(
+    revisionKey({ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'u', namespace: 'shop' }),
+  ).toBe(keys[0]);
+});
+
+test('the same uid under two names is two revisions, since anyone can claim a uid', () => {
+  for (const [kind, labels] of [
+    ['ReplicaSet', {}],
+    ['StatefulSet', HASH],
+    ['DaemonSet', HASH],
+  ] as const) {
+    const keys = ['web', 'impostor'].map((name) =>
+      ownerKey(ownerOf({ labels, ownerReferences: [ownedBy(kind, 'u', 'apps/v1', name)] }, 'shop')),
+    );
+    expect(new Set(keys).size).toBe(kind === 'StatefulSet' ? 1 : 2);
+  }
 });
 
 const statefulSet = ownerOf({ labels: HASH, ownerReferences: [ownedBy('StatefulSet', 'sts-1')] }, 'shop');
