@@ -142,6 +142,7 @@ function inCluster(
         { error: errorFields(error) },
         'deletions of pins cannot be followed: memory is off meanwhile',
       ),
+    onGapEnd: () => log.info('deletions of pins are followed again: memory is on'),
     retryMs: WATCH_RETRY_MS,
   });
   return { store, watch };

@@ -15,6 +15,17 @@ export class MetadataApiError extends Error {
   }
 }
 
+export interface WatchEvent {
+  readonly type: string;
+  readonly object: JsonObject;
+}
+
+/** How long a watch may take to begin, and to say something again. */
+export interface WatchTimeouts {
+  readonly openTimeoutMs: number;
+  readonly silenceMs: number;
+}
+
 const AS = 'g=meta.k8s.io;v=v1';
 const ACCEPT = {
   list: `application/json;as=PartialObjectMetadataList;${AS}`,
@@ -51,26 +62,23 @@ export class MetadataApi {
     return list;
   }
 
-  /** The events of a watch at `path`, until the server ends it. Ends with an error after `silenceMs` without any. */
-  async *watch(
+  /**
+   * A watch at `path`; resolves once the server has begun to answer, with the events until the server ends it. Those
+   * end with an error after a silence, or with the signal.
+   */
+  async watch(
     path: string,
-    silenceMs: number,
+    { openTimeoutMs, silenceMs }: WatchTimeouts,
     signal: AbortSignal,
-  ): AsyncGenerator<{ readonly type: string; readonly object: JsonObject }> {
-    const body = await this.#open(path, ACCEPT.watch, signal, { bodyTimeout: silenceMs });
+  ): Promise<AsyncGenerator<WatchEvent>> {
+    const opening = new AbortController();
+    const tooLate = new Error(`no watch began within ${openTimeoutMs} ms`);
+    const timer = setTimeout(() => opening.abort(tooLate), openTimeoutMs);
+    const signals = AbortSignal.any([signal, opening.signal]);
     try {
-      for await (const line of createInterface({ input: body })) {
-        const event = parseObject(line);
-        if (typeof event?.['type'] !== 'string' || !isObject(event['object'])) {
-          throw new Error('the watch sent what is no event');
-        }
-        yield { type: event['type'], object: event['object'] };
-      }
-      // readline ends quietly where the connection breaks.
-      if (body.errored !== null) throw body.errored;
+      return eventsOf(await this.#open(path, ACCEPT.watch, signals, { bodyTimeout: silenceMs }));
     } finally {
-      // Whoever stops reading ends the watch.
-      body.on('error', () => {}).destroy();
+      clearTimeout(timer);
     }
   }
 
@@ -84,8 +92,27 @@ export class MetadataApi {
     const url = `${this.#cluster.getCurrentCluster()?.server ?? ''}${path}`;
     const options = { dispatcher, headers: { ...headers, accept }, signal, ...timeouts };
     const { statusCode, body } = await request(url, options);
+    // An error before anybody reads, or after, would end the process.
+    body.on('error', () => {});
     if (statusCode === 200) return body;
     await body.dump({ limit: MAX_ERROR_BYTES }).catch(() => {});
     throw new MetadataApiError(statusCode);
+  }
+}
+
+async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<WatchEvent> {
+  try {
+    for await (const line of createInterface({ input: body })) {
+      const event = parseObject(line);
+      if (typeof event?.['type'] !== 'string' || !isObject(event['object'])) {
+        throw new Error('the watch sent what is no event');
+      }
+      yield { type: event['type'], object: event['object'] };
+    }
+    // readline ends quietly where the connection breaks.
+    if (body.errored !== null) throw body.errored;
+  } finally {
+    // Whoever stops reading ends the watch.
+    body.destroy();
   }
 }

@@ -42,7 +42,8 @@ function line(type: string): string {
 
 async function watched(silenceMs = 60_000, signal = noDeadline()): Promise<string[]> {
   const types = [];
-  for await (const { type } of api.watch('/pins?watch=true', silenceMs, signal)) types.push(type);
+  const timeouts = { openTimeoutMs: 10_000, silenceMs };
+  for await (const { type } of await api.watch('/pins?watch=true', timeouts, signal)) types.push(type);
   return types;
 }
 
@@ -95,6 +96,35 @@ describe('a watch', () => {
   test.each(['nonsense', '{}', '{"type":1,"object":{}}', '{"type":"ADDED"}'])('fails at %s', async (text) => {
     answer = (_request, response) => void response.end(`${text}\n`);
     await expect(watched()).rejects.toThrow('no event');
+  });
+
+  test('fails where the server takes the request and never answers', async () => {
+    answer = () => {};
+    const timeouts = { openTimeoutMs: 50, silenceMs: 60_000 };
+    await expect(api.watch('/pins?watch=true', timeouts, noDeadline())).rejects.toThrow('no watch began');
+  });
+
+  test('stands once the server has begun to answer, also before the first event', async () => {
+    answer = (_request, response) => response.flushHeaders();
+    const timeouts = { openTimeoutMs: 10_000, silenceMs: 60_000 };
+    const stop = new AbortController();
+    const events = await api.watch('/pins?watch=true', timeouts, stop.signal);
+    const next = events.next();
+    stop.abort(new Error('enough'));
+    await expect(next).rejects.toThrow('enough');
+  });
+
+  test('that has begun is not ended by the time for beginning', async () => {
+    let late: (() => void) | undefined;
+    answer = (_request, response) => {
+      response.flushHeaders();
+      late = () => response.end(line('ADDED'));
+    };
+    const events = await api.watch('/x', { openTimeoutMs: 20, silenceMs: 60_000 }, noDeadline());
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    late?.();
+    expect((await events.next()).value).toMatchObject({ type: 'ADDED' });
+    expect((await events.next()).done).toBe(true);
   });
 
   test('ends with its signal', async () => {
