@@ -16,31 +16,56 @@ export interface BundleOptions {
   readonly validDays: number;
 }
 
+export type RenewalReason = 'unusable' | 'names changed' | 'expired' | 'due';
+
 /** A clock of another machine may be behind by this much when it first sees a certificate. */
 const BACKDATE_MS = 60 * 60 * 1000;
 /** A certificate is renewed after this part of its life. */
 const RENEWAL_AT = 2 / 3;
+/** Of so many earlier authorities there may be certificates that are still served. */
+const MAX_KEPT = 2;
+const MAX_NAMES = 60;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
  * A new authority and a new serving certificate that it signed. The authority's key is thrown away: nobody can sign
- * another certificate with it, and the next renewal makes a new one. Of `previous` the newest authority stays trusted.
+ * another certificate with it, and the next renewal makes a new one. The first of `kept` that are still valid stay
+ * trusted, at most two.
  */
 export async function renewBundle(
-  previous: string | undefined,
+  kept: readonly string[],
   { names, validDays }: BundleOptions,
   now: Date,
 ): Promise<CertificateBundle> {
   const notBefore = new Date(now.getTime() - BACKDATE_MS);
   const { ca, serving } = await issueCertificates({ names, notBefore, validDays });
-  const newest = newestAuthority(previous ?? '');
-  const kept = newest !== '' && isAlive(newest, now) ? `${newest}\n` : '';
-  return { cert: serving.cert, key: serving.key, trusted: `${ca.cert}${kept}` };
+  const alive = [...new Set(kept)].filter((pem) => isAlive(pem, now)).slice(0, MAX_KEPT);
+  return {
+    cert: serving.cert,
+    key: serving.key,
+    trusted: [ca.cert, ...alive.map((pem) => `${pem}\n`)].join(''),
+  };
+}
+
+/** All authorities in a text, in PEM, as they stand there: newest first in what {@link renewBundle} makes. */
+export function authoritiesIn(trusted: string): string[] {
+  return trusted.match(CERTIFICATE) ?? [];
+}
+
+/**
+ * The names of a certificate besides one's own, so that processes with other settings, as in a rollout, are content with
+ * it, too; only one's own where there would be too many.
+ */
+export function namesTogether(cert: string, own: readonly string[]): readonly string[] {
+  const others = new X509Certificate(cert).subjectAltName?.split(', ') ?? [];
+  const names = others.flatMap((text) => /^(?:DNS|IP Address):([0-9A-Za-z.:*_-]+)$/.exec(text)?.[1] ?? []);
+  const all = [...new Set([...own, ...names])];
+  return all.length > MAX_NAMES ? own : all;
 }
 
 /** The first of the authorities, in PEM; empty where there is none. */
 export function newestAuthority(trusted: string): string {
-  return trusted.match(CERTIFICATE)?.[0] ?? '';
+  return authoritiesIn(trusted)[0] ?? '';
 }
 
 /** Why a bundle cannot be served any longer, or should not be; undefined where it can. */
@@ -48,7 +73,7 @@ export function renewalReason(
   { cert, key, trusted }: CertificateBundle,
   { names }: BundleOptions,
   now: Date,
-): 'unusable' | 'names changed' | 'expired' | 'due' | undefined {
+): RenewalReason | undefined {
   let serving: X509Certificate;
   let authority: X509Certificate;
   try {

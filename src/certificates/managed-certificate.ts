@@ -1,9 +1,12 @@
 import {
+  authoritiesIn,
+  namesTogether,
   newestAuthority,
   renewalReason,
   renewBundle,
   type BundleOptions,
   type CertificateBundle,
+  type RenewalReason,
 } from './certificate-bundle.ts';
 
 /** A bundle as it was read, with the version that a write has to name. */
@@ -70,7 +73,7 @@ export class ManagedCertificate {
     // In this order: whoever wrote the authorities that are read here had written the Secret before, so the Secret
     // that is read next is at least as new, and an older one can never replace newer authorities.
     const anchors = await this.#options.anchors.read();
-    const stored = await this.#current();
+    const stored = await this.#current(anchors);
     if (stored === undefined) return;
     const { bundle } = stored;
     const wasTrusted = anchors.trusted.every((trusted) => trusted === bundle.trusted);
@@ -80,22 +83,40 @@ export class ManagedCertificate {
   }
 
   /** The bundle in the store, made or renewed first where that is due; undefined where somebody was faster. */
-  async #current(): Promise<{ bundle: CertificateBundle } | undefined> {
+  async #current(anchors: TrustState): Promise<{ bundle: CertificateBundle } | undefined> {
     const { store, now } = this.#options;
     const stored = await store.read();
     if (stored === undefined) {
-      const bundle = await renewBundle(undefined, this.#options, now());
+      const bundle = await renewBundle(this.#trustedNow(anchors), this.#options, now());
       if (!(await store.create(bundle))) return undefined;
       this.#options.onRepair('made a certificate');
       return { bundle };
     }
     const reason = renewalReason(stored.bundle, this.#options, now());
     if (reason === undefined) return stored;
-    const previous = reason === 'unusable' ? undefined : stored.bundle.trusted;
-    const bundle = await renewBundle(previous, this.#options, now());
+    const bundle = await this.#renew(stored.bundle, reason, anchors);
     if (!(await store.replace(bundle, stored.version))) return undefined;
     this.#options.onRepair(`renewed the certificate: ${reason}`);
     return { bundle };
+  }
+
+  async #renew(
+    { cert, trusted }: CertificateBundle,
+    reason: RenewalReason,
+    anchors: TrustState,
+  ): Promise<CertificateBundle> {
+    const { names: own, validDays, now } = this.#options;
+    const hasOthers = reason === 'names changed';
+    const names = hasOthers ? namesTogether(cert, own) : own;
+    // The time of a renewal that is due comes long after the last one: by then every process serves the newest.
+    const stored = hasOthers ? authoritiesIn(trusted) : [newestAuthority(trusted)];
+    const kept = reason === 'unusable' ? this.#trustedNow(anchors) : stored;
+    return renewBundle(kept, { names, validDays }, now());
+  }
+
+  /** Where the store does not tell: what other processes serve may be of any authority that is trusted. */
+  #trustedNow({ trusted }: TrustState): string[] {
+    return [this.#served?.authority ?? '', ...trusted.flatMap((text) => authoritiesIn(text ?? ''))];
   }
 
   #serve(bundle: CertificateBundle, wasTrusted: boolean): void {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { AdmissionregistrationV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { AdmissionregistrationV1Api } from '@kubernetes/client-node';
 import { loadSettings, SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { findCluster, KubeconfigError, ownNamespace } from '../kubernetes/cluster.ts';
 import { WebhookConfiguration } from '../kubernetes/webhook-configuration.ts';
 import { createLog, errorFields, type Logger } from '../telemetry/log.ts';
@@ -36,11 +37,12 @@ async function serve(
     stopped.resolve(name);
     starting.abort(new CommandError(`stopped by ${name} before it was ready`));
   });
-  const { log, webhook } = await start(flags, env, output.isTTY, starting.signal);
+  const { log, webhook, cluster } = await start(flags, env, output.isTTY, starting.signal);
   const signal = await stopped.promise;
   log.info({ signal }, 'stopping: requests under way are finished first');
   // At a terminal there is no Service that has to be told before requests stop coming.
   await webhook.stop({ drain: signal !== 'SIGINT' });
+  await cluster?.close();
   log.info('stopped');
 }
 
@@ -49,7 +51,7 @@ async function start(
   env: Surroundings['env'],
   pretty: boolean,
   signal: AbortSignal,
-): Promise<{ log: Logger; webhook: RunningWebhook }> {
+): Promise<{ log: Logger; webhook: RunningWebhook; cluster: ClusterConnection | undefined }> {
   try {
     const settings = loadSettings(flags['config'], { flags, env });
     const log = createLog({ level: settings.log.level, pretty });
@@ -65,14 +67,18 @@ async function start(
     if (settings.pins.store === 'memory') {
       log.warn('pins are kept in memory: they end with this process, and no other process knows them');
     }
-    return { log, webhook };
+    return { log, webhook, cluster };
   } catch (error) {
     throw startError(error);
   }
 }
 
 /** kustomize's `namespace:` does not reach into the webhooks' selectors: a changed namespace has to be written there. */
-async function warnAboutOwnNamespace(cluster: KubeConfig, settings: Settings, log: Logger): Promise<void> {
+async function warnAboutOwnNamespace(
+  cluster: ClusterConnection,
+  settings: Settings,
+  log: Logger,
+): Promise<void> {
   const name = settings.certificates.webhookConfiguration;
   const namespace = ownNamespace(cluster);
   const api = cluster.makeApiClient(AdmissionregistrationV1Api);

@@ -1,7 +1,8 @@
-import { AdmissionregistrationV1Api, CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { AdmissionregistrationV1Api, CoreV1Api } from '@kubernetes/client-node';
 import { ManagedCertificate } from '../certificates/managed-certificate.ts';
 import type { Settings } from '../config/settings.ts';
 import { CertificateSecret } from '../kubernetes/certificate-secret.ts';
+import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { ownNamespace } from '../kubernetes/cluster.ts';
 import { WebhookConfiguration } from '../kubernetes/webhook-configuration.ts';
 import type { CertificateSource } from '../server/certificate-source.ts';
@@ -11,7 +12,7 @@ import { CommandError } from './surroundings.ts';
 
 export interface CertificateWiring {
   readonly settings: Settings;
-  readonly cluster: KubeConfig | undefined;
+  readonly cluster: ClusterConnection | undefined;
   readonly log: Logger;
   /** Called with every certificate but the first. */
   readonly onChange: (pair: TlsPair) => void;

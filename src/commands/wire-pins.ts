@@ -1,6 +1,7 @@
-import { AppsV1Api, CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
+import { AppsV1Api, CoreV1Api, CustomObjectsApi } from '@kubernetes/client-node';
 import { RecreationGuard } from '../admission/recreation-guard.ts';
 import type { Settings } from '../config/settings.ts';
+import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { ClusterSiblings } from '../kubernetes/cluster-siblings.ts';
 import { ClusterControllerRevisions } from '../kubernetes/controller-revisions.ts';
 import { Events } from '../kubernetes/events.ts';
@@ -23,7 +24,7 @@ import { CommandError } from './surroundings.ts';
 export interface PinWiring {
   readonly settings: Settings;
   /** Undefined without a cluster to ask. */
-  readonly cluster: KubeConfig | undefined;
+  readonly cluster: ClusterConnection | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Replaced by the demo, to show what happens without a memory. */
@@ -140,6 +141,7 @@ function inCluster(
         { error: errorFields(error) },
         'deletions of pins cannot be followed: memory is off meanwhile',
       ),
+    onGapEnd: () => log.info('deletions of pins are followed again: memory is on'),
     retryMs: WATCH_RETRY_MS,
   });
   return { store, watch };

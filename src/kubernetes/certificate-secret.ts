@@ -8,6 +8,18 @@ type SecretApi = Pick<
   'readNamespacedSecret' | 'createNamespacedSecret' | 'replaceNamespacedSecret'
 >;
 
+/** The Secret was made by somebody else, in a way that nobody can change it any more. */
+export class UnchangeableSecretError extends Error {
+  override readonly name = 'UnchangeableSecretError';
+  readonly code = 'unchangeable_secret';
+
+  constructor(namespace: string, name: string) {
+    super(
+      `Secret ${namespace}/${name} cannot be renewed, since it is immutable or not of type kubernetes.io/tls: delete it, and samebytes makes another (kubectl -n ${namespace} delete secret ${name})`,
+    );
+  }
+}
+
 const TIMEOUT_MS = 5_000;
 
 /** The certificate in a Secret of type `kubernetes.io/tls`; resourceVersions make one process win. */
@@ -80,6 +92,9 @@ export class CertificateSecret implements CertificateStore {
       return await call(endingWith(AbortSignal.timeout(TIMEOUT_MS)));
     } catch (error) {
       if (error instanceof ApiException && error.code === expected) return undefined;
+      if (verb === 'update' && error instanceof ApiException && error.code === 422) {
+        throw new UnchangeableSecretError(this.#namespace, this.#name);
+      }
       throw plainError(`cannot ${verb} Secret ${this.#namespace}/${this.#name}`, error);
     }
   }

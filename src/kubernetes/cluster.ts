@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { ClusterConnection } from './cluster-connection.ts';
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
@@ -14,8 +15,8 @@ export class KubeconfigError extends Error {
  * run in; undefined where there is neither, as on a laptop.
  * @throws {KubeconfigError}
  */
-export function findCluster(kubeconfig: string | undefined): KubeConfig | undefined {
-  const config = new KubeConfig();
+export function findCluster(kubeconfig: string | undefined): ClusterConnection | undefined {
+  const config = new ClusterConnection({ now: () => performance.now() });
   if (kubeconfig !== undefined) {
     try {
       config.loadFromFile(kubeconfig);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CoreV1Api } from '@kubernetes/client-node';
 import { LRUCache } from 'lru-cache';
 import type { OwnerReference } from '../pins/revision.ts';
-import { endingWith } from './request-options.ts';
+import { endingWith, plainCause } from './request-options.ts';
 
 /** What happened, for `kubectl describe` of the object that it happened to. */
 export interface OwnerEvent {
@@ -69,7 +69,7 @@ export class Events {
         endingWith(AbortSignal.timeout(TIMEOUT_MS)),
       );
     } catch (error) {
-      this.#options.onError(error);
+      this.#options.onError(plainCause(error));
     } finally {
       this.#underWay -= 1;
     }

@@ -1,8 +1,7 @@
-import http from 'node:http';
-import https, { type RequestOptions } from 'node:https';
 import { createInterface } from 'node:readline';
-import type { KubeConfig } from '@kubernetes/client-node';
+import { request, type Dispatcher } from 'undici';
 import { isObject, parseObject, type JsonObject } from '../json/json-object.ts';
+import type { ClusterConnection } from './cluster-connection.ts';
 
 /** An answer of the API server that is no success. */
 export class MetadataApiError extends Error {
@@ -16,33 +15,44 @@ export class MetadataApiError extends Error {
   }
 }
 
+export interface WatchEvent {
+  readonly type: string;
+  readonly object: JsonObject;
+}
+
+/** How long a watch may take to begin, and to say something again. */
+export interface WatchTimeouts {
+  readonly openTimeoutMs: number;
+  readonly silenceMs: number;
+}
+
 const AS = 'g=meta.k8s.io;v=v1';
 const ACCEPT = {
   list: `application/json;as=PartialObjectMetadataList;${AS}`,
   watch: `application/json;as=PartialObjectMetadata;${AS}`,
 } as const;
-/** After so much silence TCP asks whether the other side is still there. */
-const PROBE_AFTER_MS = 5_000;
 /** A list of metadata is small; what is larger is not one. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
+/** So much of an answer that is not read is taken in order to keep its connection. */
+const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
  * Lists and watches of metadata alone. The generated client can do neither: it has no PartialObjectMetadata, and its
  * Watch gives up after half a minute of silence, while bookmarks come once a minute.
  */
 export class MetadataApi {
-  readonly #cluster: KubeConfig;
+  readonly #cluster: ClusterConnection;
 
-  constructor(cluster: KubeConfig) {
+  constructor(cluster: ClusterConnection) {
     this.#cluster = cluster;
   }
 
   /** The list at `path`, as it was answered. @throws {MetadataApiError} or the connection's error. */
   async list(path: string, signal: AbortSignal): Promise<JsonObject> {
-    const answer = await this.#open(path, ACCEPT.list, signal);
+    const body = await this.#open(path, ACCEPT.list, signal);
     let bytes = 0;
     const chunks: Buffer[] = [];
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > MAX_LIST_BYTES) throw new Error('the list is too large');
       chunks.push(chunk);
@@ -52,47 +62,57 @@ export class MetadataApi {
     return list;
   }
 
-  /** The events of a watch at `path`, until the server ends it. Ends with an error after `silenceMs` without any. */
-  async *watch(
+  /**
+   * A watch at `path`; resolves once the server has begun to answer, with the events until the server ends it. Those
+   * end with an error after a silence, or with the signal.
+   */
+  async watch(
     path: string,
-    silenceMs: number,
+    { openTimeoutMs, silenceMs }: WatchTimeouts,
     signal: AbortSignal,
-  ): AsyncGenerator<{ readonly type: string; readonly object: JsonObject }> {
-    const answer = await this.#open(path, ACCEPT.watch, signal);
-    answer.setTimeout(silenceMs, () => answer.destroy(new Error(`the watch was silent for ${silenceMs} ms`)));
+  ): Promise<AsyncGenerator<WatchEvent>> {
+    const opening = new AbortController();
+    const tooLate = new Error(`no watch began within ${openTimeoutMs} ms`);
+    const timer = setTimeout(() => opening.abort(tooLate), openTimeoutMs);
+    const signals = AbortSignal.any([signal, opening.signal]);
     try {
-      for await (const line of createInterface({ input: answer })) {
-        const event = parseObject(line);
-        if (typeof event?.['type'] !== 'string' || !isObject(event['object'])) {
-          throw new Error('the watch sent what is no event');
-        }
-        yield { type: event['type'], object: event['object'] };
-      }
-      // readline ends quietly where the connection breaks.
-      if (answer.errored !== null) throw answer.errored;
-      if (!answer.complete) throw new Error('the watch broke off');
+      return eventsOf(await this.#open(path, ACCEPT.watch, signals, { bodyTimeout: silenceMs }));
     } finally {
-      answer.destroy();
+      clearTimeout(timer);
     }
   }
 
-  async #open(path: string, accept: string, signal: AbortSignal): Promise<http.IncomingMessage> {
-    const url = new URL(`${this.#cluster.getCurrentCluster()?.server ?? ''}${path}`);
-    const options: RequestOptions = {};
-    await this.#cluster.applyToHTTPSOptions(options);
-    const isPlain = url.protocol === 'http:';
-    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-    const { request } = isPlain ? http : https;
-    const sent = request(url, { ...options, ...(isPlain ? { agent: undefined } : {}), signal }, resolve);
-    sent.setHeader('accept', accept);
-    // A peer that is gone without a word is noticed in seconds, not when the next bookmark is missing.
-    sent.setSocketKeepAlive(true, PROBE_AFTER_MS);
-    // Also after the answer has begun: without a listener an error would end the process.
-    sent.on('error', reject);
-    sent.end();
-    const answer = await promise;
-    if (answer.statusCode === 200) return answer;
-    answer.resume();
-    throw new MetadataApiError(answer.statusCode ?? 0);
+  async #open(
+    path: string,
+    accept: string,
+    signal: AbortSignal,
+    timeouts: Pick<Dispatcher.RequestOptions, 'bodyTimeout'> = {},
+  ): Promise<Dispatcher.ResponseData['body']> {
+    const { headers, dispatcher } = await this.#cluster.prepare();
+    const url = `${this.#cluster.getCurrentCluster()?.server ?? ''}${path}`;
+    const options = { dispatcher, headers: { ...headers, accept }, signal, ...timeouts };
+    const { statusCode, body } = await request(url, options);
+    // An error before anybody reads, or after, would end the process.
+    body.on('error', () => {});
+    if (statusCode === 200) return body;
+    await body.dump({ limit: MAX_ERROR_BYTES }).catch(() => {});
+    throw new MetadataApiError(statusCode);
+  }
+}
+
+async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<WatchEvent> {
+  try {
+    for await (const line of createInterface({ input: body })) {
+      const event = parseObject(line);
+      if (typeof event?.['type'] !== 'string' || !isObject(event['object'])) {
+        throw new Error('the watch sent what is no event');
+      }
+      yield { type: event['type'], object: event['object'] };
+    }
+    // readline ends quietly where the connection breaks.
+    if (body.errored !== null) throw body.errored;
+  } finally {
+    // Whoever stops reading ends the watch.
+    body.destroy();
   }
 }

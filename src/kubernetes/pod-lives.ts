@@ -1,6 +1,6 @@
 import type { CoreV1Api, CoreV1Event } from '@kubernetes/client-node';
 import type { NamedPod, PodLives } from '../admission/recreation-guard.ts';
-import { endingWith } from './request-options.ts';
+import { endingWith, plainError } from './request-options.ts';
 
 const MAX_EVENTS = 500;
 /** The kubelet started a container (pkg/kubelet/events): the Pod was not refused by its node, nor kept waiting. */
@@ -24,7 +24,11 @@ export class ClusterPodLives implements PodLives {
   async count({ namespace, name }: NamedPod, signal: AbortSignal): Promise<number> {
     const fieldSelector = `involvedObject.kind=Pod,involvedObject.name=${name}`;
     const request = { namespace, fieldSelector, limit: MAX_EVENTS };
-    const { items } = await this.#api.listNamespacedEvent(request, endingWith(signal));
+    const { items } = await this.#api
+      .listNamespacedEvent(request, endingWith(signal))
+      .catch((error: unknown) => {
+        throw plainError(`cannot list the events of Pod ${namespace}/${name}`, error);
+      });
     const started = uidsOf(items, (reason) => reason === STARTED);
     const takenAway = uidsOf(items, (reason) => TAKEN_AWAY.has(reason));
     return [...started].filter((uid) => !takenAway.has(uid)).length;

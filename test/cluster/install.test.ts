@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { issueCertificates } from '../../src/certificates/authority.ts';
-import type { KubeObject } from '../support/cluster/api.ts';
+import { Api, type KubeObject } from '../support/cluster/api.ts';
 import { Installation } from '../support/cluster/installation.ts';
 import { barePod } from '../support/cluster/objects.ts';
 import { sharedControlPlane } from '../support/cluster/shared-control-plane.ts';
@@ -11,6 +12,7 @@ import { until } from '../support/until.ts';
 const MANIFESTS = fileURLToPath(new URL('../../manifests', import.meta.url));
 const CONFIGURATION = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/samebytes';
 const SECRET = '/api/v1/namespaces/samebytes/secrets/samebytes-tls';
+const ACCOUNT_PATH = '/api/v1/namespaces/samebytes/serviceaccounts/samebytes';
 const ACCOUNT = '--as=system:serviceaccount:samebytes:samebytes';
 let samebytes: Installation;
 
@@ -26,6 +28,57 @@ async function askWebhook(): Promise<void> {
   const pod = barePod('install', 'asked', { image: 'no//reference' });
   const created = await samebytes.api.post('/api/v1/namespaces/install/pods?dryRun=All', pod);
   expect(created['metadata'].annotations['samebytes.dev/left-alone']).toBe('web');
+}
+
+/** By which FlowSchema and priority level the API server let the last request in. */
+function queueOf({ headers }: Api): object {
+  return {
+    schema: headers['x-kubernetes-pf-flowschema-uid'],
+    level: headers['x-kubernetes-pf-prioritylevel-uid'],
+  };
+}
+
+/** Asks the webhook again and again while `act` runs, and a while after. @throws where a single request fails. */
+async function whileAsking(act: () => Promise<void>): Promise<void> {
+  let asked = 0;
+  let isOver = false;
+  const asking = (async (): Promise<void> => {
+    while (!isOver) {
+      await askWebhook();
+      asked += 1;
+    }
+  })();
+  // Told where it is waited for below.
+  asking.catch(() => {});
+  try {
+    await act();
+    const enough = asked + 10;
+    await Promise.race([until('more requests', () => asked >= enough), asking]);
+  } finally {
+    isOver = true;
+    await asking;
+  }
+}
+
+const RENEWED = '"msg":"serving certificate renewed"';
+const UNCHANGEABLE = '"code":"unchangeable_secret"';
+
+/** How often each process that runs has logged this. */
+function timesLogged(text: string): number[] {
+  return samebytes.processNames.map((name) => samebytes.process(name).stdout.split(text).length - 1);
+}
+
+function isMoreThan(counts: readonly number[], before: readonly number[]): boolean {
+  return counts.every((count, index) => count > (before[index] ?? 0));
+}
+
+/** Asks the webhook all the time until each process serves another certificate for what `act` does. */
+async function renewedBy(act: () => Promise<void>): Promise<void> {
+  const before = timesLogged(RENEWED);
+  await whileAsking(async () => {
+    await act();
+    await until('both processes to serve another', () => isMoreThan(timesLogged(RENEWED), before));
+  });
 }
 
 async function caBundles(): Promise<string[]> {
@@ -98,12 +151,61 @@ describe('the manifests', () => {
     expect(stdout.trim()).toBe(answer);
   });
 
-  test('give our requests a queue of their own', async () => {
-    const levels = await samebytes.api.text('/debug/api_priority_and_fairness/dump_priority_levels');
-    expect(levels).toMatch(/^samebytes,/m);
-    const schema = await samebytes.api.get('/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/samebytes');
-    const { conditions } = schema['status'];
-    expect(conditions).toContainEqual(expect.objectContaining({ type: 'Dangling', status: 'False' }));
+  test('give our requests a queue of their own, which no other request comes into', async () => {
+    const flowControl = '/apis/flowcontrol.apiserver.k8s.io/v1';
+    const uidOf = async (path: string): Promise<string> =>
+      (await samebytes.api.get(`${flowControl}/${path}`))['metadata'].uid;
+    const own = {
+      schema: await uidOf('flowschemas/samebytes'),
+      level: await uidOf('prioritylevelconfigurations/samebytes'),
+    };
+    const { status } = await samebytes.api.post(`${ACCOUNT_PATH}/token`, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: 600 },
+    });
+    const account = await Api.open(sharedControlPlane(), status.token);
+    for (const path of [
+      '/apis/samebytes.dev/v1alpha1/imagepins?limit=1',
+      '/api/v1/nodes?limit=1',
+      CONFIGURATION,
+    ]) {
+      await account.get(path);
+      expect(queueOf(account)).toEqual(own);
+    }
+    await account.close();
+    await samebytes.api.get('/api/v1/nodes?limit=1');
+    expect(queueOf(samebytes.api)).not.toEqual(own);
+  });
+
+  test('of the overlay least-privilege let pull secrets be read only where a namespace says so', async () => {
+    const canRead = async (namespace: string): Promise<string> => {
+      const question = ['auth', 'can-i', 'get', 'secrets/anything', '-n', namespace, ACCOUNT];
+      return (await samebytes.kubectl.try(...question)).stdout.trim();
+    };
+    await samebytes.namespace('install-other');
+    await until('the rights of the base', async () => (await canRead('install')) === 'yes');
+    const overlay = await samebytes.kubectl.run('kustomize', `${MANIFESTS}/overlays/least-privilege`);
+    const rights = overlay
+      .split(/^---$/m)
+      .map((text) => parse(text) as KubeObject)
+      .filter(({ apiVersion }) => apiVersion === 'rbac.authorization.k8s.io/v1');
+    const base = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/samebytes-pull-secrets';
+    try {
+      // An overlay takes nothing away from a cluster that has it.
+      await samebytes.api.delete(base);
+      await samebytes.applyObjects(...rights);
+      await until('secrets to be closed', async () => (await canRead('install')) === 'no');
+      await samebytes.kubectl.run(
+        ...['-n', 'install', 'create', 'rolebinding', 'samebytes-pull-secrets'],
+        ...['--clusterrole=samebytes-pull-secrets', '--serviceaccount=samebytes:samebytes'],
+      );
+      await until('secrets of the namespace to be open', async () => (await canRead('install')) === 'yes');
+      expect(await canRead('install-other')).toBe('no');
+    } finally {
+      await samebytes.apply();
+    }
+    await until('the rights of the base', async () => (await canRead('install-other')) === 'yes');
   });
 });
 
@@ -183,6 +285,42 @@ describe('the certificate that samebytes makes for itself', () => {
       await askWebhook();
       return true;
     });
+  });
+});
+
+describe('no request fails, while the Secret', () => {
+  test('is deleted', async () => {
+    await renewedBy(async () => samebytes.api.delete(SECRET));
+    const { data } = await samebytes.api.get(SECRET);
+    const trusted = Buffer.from(data['ca.crt'], 'base64').toString();
+    expect(new Set(await caBundles())).toEqual(new Set([trusted]));
+    // The new authority, and the one of what was served meanwhile.
+    expect(trusted.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test.each([
+    ['of another type', { type: 'Opaque' }],
+    ['that nobody can change', { type: 'kubernetes.io/tls', immutable: true }],
+  ])('is put there by hand as one %s, and each process logs once what to do', async (_what, made) => {
+    const nonsense = Buffer.from('nonsense').toString('base64');
+    const secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'samebytes-tls' },
+      data: { 'tls.crt': nonsense, 'tls.key': nonsense },
+      ...made,
+    };
+    const before = timesLogged(UNCHANGEABLE);
+    await renewedBy(async () => {
+      await until('the Secret to be there before samebytes makes its own', async () => {
+        await samebytes.api.delete(SECRET);
+        return samebytes.api.post('/api/v1/namespaces/samebytes/secrets', secret);
+      });
+      await until('both processes to say so', () => isMoreThan(timesLogged(UNCHANGEABLE), before));
+      await samebytes.api.delete(SECRET);
+    });
+    expect(timesLogged(UNCHANGEABLE)).toEqual(before.map((count) => count + 1));
+    expect(samebytes.log).toContain('kubectl -n samebytes delete secret samebytes-tls');
   });
 });
 

@@ -429,11 +429,13 @@ describe('the API server refuses', () => {
       `--user=${role}`,
     ];
     await samebytes.kubectl.try(...binding);
-    const ask = (): Promise<string> =>
-      samebytes.kubectl
-        .try('auth', 'can-i', verb, 'imagepins.samebytes.dev', '-n', NS, `--as=${role}`)
-        .then(({ stdout }) => stdout.trim());
-    await until('the role to be aggregated', async () => (await ask()) === answer);
+    const ask = async (asked: string): Promise<string> => {
+      const question = ['auth', 'can-i', asked, 'imagepins.samebytes.dev', '-n', NS, `--as=${role}`];
+      return (await samebytes.kubectl.try(...question)).stdout.trim();
+    };
+    // Before binding and aggregation are seen, everything is forbidden.
+    await until('the role to be in force', async () => (await ask('get')) === 'yes');
+    expect(await ask(verb)).toBe(answer);
   });
 });
 

@@ -25,6 +25,8 @@ export class Api {
   readonly #token: string;
   /** The warnings that came with the last answer. */
   warnings: readonly string[] = [];
+  /** The headers that came with the last answer, by their names in lower case. */
+  headers: Readonly<Record<string, string | string[] | undefined>> = {};
 
   private constructor(agent: Agent, server: string, token: string) {
     this.#agent = agent;
@@ -93,6 +95,7 @@ export class Api {
       body: body === undefined ? null : JSON.stringify(body),
     });
     const text = await answer.body.text();
+    this.headers = answer.headers;
     this.warnings = [answer.headers['warning'] ?? []].flat();
     if (answer.statusCode >= 300) throw new ApiError(answer.statusCode, text);
     return text;

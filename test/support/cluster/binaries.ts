@@ -114,7 +114,7 @@ async function go(module: string, args: readonly string[]): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const child = spawn('go', args, {
     cwd: join(MODULES, module),
-    env: { ...process.env, GOFLAGS: '-mod=mod -buildvcs=false', CGO_ENABLED: '0' },
+    env: { ...process.env, GOFLAGS: '-mod=readonly -buildvcs=false', CGO_ENABLED: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

@@ -50,6 +50,8 @@ export class Installation {
   #files = 0;
   /** Decisions of processes that are gone, by name. */
   readonly #earlier = new Map<string, number>();
+  /** What `/metrics` said of processes just before they were ended. */
+  readonly #earlierMetrics: string[] = [];
 
   private constructor(
     parts: {
@@ -156,8 +158,10 @@ export class Installation {
 
   /** Ends a process: as Kubernetes does, as at a terminal (without a drain), or with SIGKILL. */
   async stopProcess(name: string, signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    const { process } = this.#running(name);
+    const { process, healthPort } = this.#running(name);
     this.#processes.delete(name);
+    // One that ended by itself has nothing to say any more.
+    this.#earlierMetrics.push(await readMetrics(healthPort).catch(() => ''));
     process.signal(signal);
     await process.exited;
     this.#earlier.set(name, (this.#earlier.get(name) ?? 0) + linesOf(process).length);
@@ -190,14 +194,11 @@ export class Installation {
     return [...this.#processes.values()].map(({ process }) => process.stdout).join('');
   }
 
-  /** The sum of one sample of `/metrics` over all processes that run. */
+  /** The sum of one counter of `/metrics` over all processes, also those that are gone. */
   async metric(sample: string): Promise<number> {
-    const values = [...this.#processes.values()].map(async ({ healthPort }) => {
-      const { body } = await request(`http://127.0.0.1:${healthPort}/metrics`, { reset: true });
-      const line = (await body.text()).split('\n').find((candidate) => candidate.startsWith(`${sample} `));
-      return line === undefined ? 0 : Number(line.slice(sample.length + 1));
-    });
-    return (await Promise.all(values)).reduce((sum, value) => sum + value, 0);
+    const running = [...this.#processes.values()].map(async ({ healthPort }) => readMetrics(healthPort));
+    const texts = [...this.#earlierMetrics, ...(await Promise.all(running))];
+    return texts.reduce((sum, text) => sum + sampleIn(text, sample), 0);
   }
 
   /** Makes a namespace with these labels, and waits for what Kubernetes puts into it. */
@@ -362,4 +363,14 @@ function linesOf({ stdout }: SamebytesProcess): KubeObject[] {
     .split('\n')
     .filter((line) => line.includes('"msg":"admission"'))
     .map((line) => JSON.parse(line) as KubeObject);
+}
+
+async function readMetrics(healthPort: number): Promise<string> {
+  const { body } = await request(`http://127.0.0.1:${healthPort}/metrics`, { reset: true });
+  return body.text();
+}
+
+function sampleIn(metrics: string, sample: string): number {
+  const line = metrics.split('\n').find((candidate) => candidate.startsWith(`${sample} `));
+  return line === undefined ? 0 : Number(line.slice(sample.length + 1));
 }

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { issueCertificates } from '../../../src/certificates/authority.ts';
 import {
+  authoritiesIn,
   renewalReason,
   renewBundle,
   type CertificateBundle,
@@ -15,6 +16,7 @@ import {
 const NAMES = { names: ['samebytes.samebytes.svc', '127.0.0.1'], validDays: 90 };
 const DAY_MS = 86_400_000;
 const SETTLE_MS = 5_000;
+const NONSENSE = { cert: 'x', key: 'y', trusted: 'z' };
 
 /** One cluster for several processes: a Secret, a webhook configuration, and versions that make one writer win. */
 class PlayedCluster {
@@ -28,13 +30,14 @@ class PlayedCluster {
 
   readonly now = (): Date => new Date(this.nowMs);
 
-  process(served: CertificateBundle[] = []): ManagedCertificate {
+  process(moreNames: readonly string[] = []): ManagedCertificate {
     return new ManagedCertificate({
       ...NAMES,
+      names: [...NAMES.names, ...moreNames],
       store: this.store,
       anchors: this.anchors,
       settleMs: SETTLE_MS,
-      onChange: (bundle) => void served.push(bundle),
+      onChange: () => {},
       onRepair: (what) => void this.repairs.push(what),
       now: this.now,
     });
@@ -159,9 +162,7 @@ describe('a certificate at two thirds of its life', () => {
     for (let round = 0; round < 6; round += 1) {
       await Promise.all(processes.map((process) => process.check()));
       for (const process of processes) {
-        const { issuer, verify } = trustOf(process.served?.cert ?? '', cluster.trusted[0] ?? '');
-        expect(issuer).toBe('CN=samebytes CA');
-        expect(verify).toBe(true);
+        expect(isTrusted(process, cluster)).toBe(true);
       }
       cluster.nowMs += SETTLE_MS / 2;
     }
@@ -169,12 +170,111 @@ describe('a certificate at two thirds of its life', () => {
   });
 });
 
-function trustOf(cert: string, trusted: string): { issuer: string; verify: boolean } {
-  const certificate = new X509Certificate(cert);
-  const authorities = trusted.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const verify = authorities.some((pem) => certificate.verify(new X509Certificate(pem).publicKey));
-  return { issuer: certificate.issuer, verify };
+/** Whether the API server can check what this process serves. */
+function isTrusted({ served }: ManagedCertificate, { trusted }: PlayedCluster): boolean {
+  const certificate = new X509Certificate(served?.cert ?? '');
+  const authorities = authoritiesIn(trusted[0] ?? '');
+  return authorities.some((pem) => certificate.verify(new X509Certificate(pem).publicKey));
 }
+
+describe('every process is trusted at every moment', () => {
+  test.each([
+    ['the Secret is deleted', (cluster: PlayedCluster) => (cluster.secret = undefined)],
+    ['the Secret holds nonsense', (cluster: PlayedCluster) => (cluster.secret = NONSENSE)],
+    [
+      'the Secret is half overwritten',
+      (cluster: PlayedCluster) =>
+        (cluster.secret = { ...(cluster.secret as CertificateBundle), key: 'x', trusted: '' }),
+    ],
+  ])('also where %s', async (_when, happen) => {
+    const { cluster, processes } = await startedProcesses(3);
+    happen(cluster);
+    for (let round = 0; round < 3; round += 1) {
+      for (const process of processes) {
+        await process.check();
+        expect(processes.map((each) => isTrusted(each, cluster))).toEqual([true, true, true]);
+      }
+      cluster.nowMs += SETTLE_MS;
+    }
+    expect(new Set(processes.map(({ served }) => served?.cert))).toEqual(new Set([cluster.secret?.cert]));
+  });
+
+  test('also where the Secret is deleted while a renewal settles', async () => {
+    const { cluster, processes } = await startedProcesses(2);
+    cluster.nowMs += 60 * DAY_MS;
+    await processes[0]?.check();
+    cluster.secret = undefined;
+    for (let round = 0; round < 3; round += 1) {
+      for (const process of processes) {
+        await process.check();
+        expect(processes.map((each) => isTrusted(each, cluster))).toEqual([true, true]);
+      }
+      cluster.nowMs += SETTLE_MS;
+    }
+  });
+
+  test('and an authority that has ended is not kept', async () => {
+    const { cluster, processes } = await startedProcesses(1);
+    cluster.secret = undefined;
+    cluster.nowMs += 91 * DAY_MS;
+    await processes[0]?.check();
+    expect(authoritiesIn(cluster.trusted[0] ?? '')).toHaveLength(1);
+  });
+});
+
+/** A process with a new name starts beside one with an old name; they look in turn, over so many rounds. */
+async function rollout(
+  rounds: number,
+): Promise<{ cluster: PlayedCluster; old: ManagedCertificate; started: ManagedCertificate }> {
+  const cluster = new PlayedCluster();
+  const old = cluster.process(['old.example.com']);
+  await old.check();
+  cluster.nowMs += SETTLE_MS;
+  await old.check();
+  const started = cluster.process(['new.example.com', '10.0.0.1', '::1']);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const process of [started, old]) await process.check();
+    expect(isTrusted(old, cluster)).toBe(true);
+    cluster.nowMs += SETTLE_MS;
+  }
+  return { cluster, old, started };
+}
+
+describe('processes with other names, as in a rollout,', () => {
+  test('share a certificate for the names of both: it is renewed once, and all become ready', async () => {
+    const { cluster, old, started } = await rollout(6);
+    expect(started.served?.cert).toBe(cluster.secret?.cert);
+    expect(cluster.repairs.filter((what) => what.startsWith('renewed'))).toEqual([
+      'renewed the certificate: names changed',
+    ]);
+    expect(old.served?.cert).toBe(cluster.secret?.cert);
+    const certificate = new X509Certificate(cluster.secret?.cert ?? '');
+    for (const name of ['samebytes.samebytes.svc', 'new.example.com', 'old.example.com']) {
+      expect(certificate.checkHost(name)).toBeDefined();
+    }
+    for (const address of ['127.0.0.1', '10.0.0.1', '::1'])
+      expect(certificate.checkIP(address)).toBeDefined();
+  });
+
+  test('leave names behind that are gone with the next renewal that is due', async () => {
+    const { cluster, started } = await rollout(3);
+    cluster.nowMs += 60 * DAY_MS;
+    await started.check();
+    const certificate = new X509Certificate(cluster.secret?.cert ?? '');
+    expect(certificate.checkHost('new.example.com')).toBeDefined();
+    expect(certificate.checkHost('old.example.com')).toBeUndefined();
+  });
+
+  test('cannot make a certificate grow without end', async () => {
+    const cluster = new PlayedCluster();
+    for (let batch = 0; batch < 10; batch += 1) {
+      const names = Array.from({ length: 20 }, (_, index) => `name-${batch}-${index}.example.com`);
+      await cluster.process(names).check();
+    }
+    const names = new X509Certificate(cluster.secret?.cert ?? '').subjectAltName?.split(', ') ?? [];
+    expect(names.length).toBeLessThanOrEqual(60);
+  });
+});
 
 test('authorities that somebody took out of the configuration are put back', async () => {
   const cluster = new PlayedCluster();
@@ -188,7 +288,7 @@ test('authorities that somebody took out of the configuration are put back', asy
 });
 
 test.each([
-  ['nonsense', { cert: 'x', key: 'y', trusted: 'z' }],
+  ['nonsense', NONSENSE],
   ['nothing', { cert: '', key: '', trusted: '' }],
 ])('a Secret that holds %s is made anew', async (_what, secret) => {
   const cluster = new PlayedCluster();
@@ -203,7 +303,7 @@ test('a process whose certificate is trusted no more takes the new one at once',
   await process.check();
   cluster.nowMs += SETTLE_MS;
   await process.check();
-  cluster.secret = await renewBundle(undefined, NAMES, cluster.now());
+  cluster.secret = await renewBundle([], NAMES, cluster.now());
   await process.check();
   expect(process.served?.cert).toBe(cluster.secret.cert);
 });
@@ -218,18 +318,18 @@ describe('why a certificate is made anew', () => {
     ['expired', 91, 'expired'],
     ['expired where the clock went back', -1, 'expired'],
   ])('%s', async (_when, days, reason) => {
-    const bundle = await renewBundle(undefined, NAMES, now);
+    const bundle = await renewBundle([], NAMES, now);
     expect(renewalReason(bundle, NAMES, after(days))).toBe(reason);
   });
 
   test('other names', async () => {
-    const bundle = await renewBundle(undefined, NAMES, now);
+    const bundle = await renewBundle([], NAMES, now);
     const more = { ...NAMES, names: [...NAMES.names, 'other.example.com'] };
     expect(renewalReason(bundle, more, now)).toBe('names changed');
   });
 
   test('a key of another certificate, or an authority that did not sign it', async () => {
-    const bundle = await renewBundle(undefined, NAMES, now);
+    const bundle = await renewBundle([], NAMES, now);
     const { ca, serving } = await issueCertificates({ names: NAMES.names, notBefore: now, validDays: 90 });
     expect(renewalReason({ ...bundle, key: serving.key }, NAMES, now)).toBe('unusable');
     expect(renewalReason({ ...bundle, trusted: ca.cert }, NAMES, now)).toBe('unusable');

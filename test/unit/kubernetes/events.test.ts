@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { Events, type OwnerEvent } from '../../../src/kubernetes/events.ts';
 import { FakeClock } from '../../support/clock.ts';
+import { fail } from '../../support/played-objects-api.ts';
 import { settle } from '../../support/settle.ts';
 
 const EVENT: OwnerEvent = {
@@ -71,6 +72,12 @@ test('that cannot be written is told, and nothing else happens', async () => {
   }).warn(EVENT);
   await settle();
   expect(failures).toEqual([new Error('forbidden')]);
+});
+
+test('that the API server refuses is told without the answer’s body and headers', async () => {
+  events(async () => fail(403)).warn(EVENT);
+  await settle();
+  expect(failures).toEqual([new Error('the API server answered with status 403')]);
 });
 
 test('is not longer than Kubernetes takes', async () => {

@@ -1,20 +1,21 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ClusterConnection } from '../../../src/kubernetes/cluster-connection.ts';
 import { MetadataApi } from '../../../src/kubernetes/metadata-api.ts';
 import { noDeadline } from '../../support/signals.ts';
 
 let server: Server;
 let answer: RequestListener;
 let api: MetadataApi;
+let cluster: ClusterConnection;
 
 beforeEach(async () => {
   server = createServer((request, response) => answer(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const config = new KubeConfig();
-  config.loadFromOptions({
+  cluster = new ClusterConnection({ now: () => performance.now() });
+  cluster.loadFromOptions({
     clusters: [
       {
         name: 'c',
@@ -26,10 +27,11 @@ beforeEach(async () => {
     contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
     currentContext: 'x',
   });
-  api = new MetadataApi(config);
+  api = new MetadataApi(cluster);
 });
 
 afterEach(async () => {
+  await cluster.close();
   server.closeAllConnections();
   await once(server.close(), 'close');
 });
@@ -40,7 +42,8 @@ function line(type: string): string {
 
 async function watched(silenceMs = 60_000, signal = noDeadline()): Promise<string[]> {
   const types = [];
-  for await (const { type } of api.watch('/pins?watch=true', silenceMs, signal)) types.push(type);
+  const timeouts = { openTimeoutMs: 10_000, silenceMs };
+  for await (const { type } of await api.watch('/pins?watch=true', timeouts, signal)) types.push(type);
   return types;
 }
 
@@ -82,12 +85,12 @@ describe('a watch', () => {
     answer = (_request, response) => {
       response.write(line('ADDED'), () => response.destroy());
     };
-    await expect(watched()).rejects.toThrow(/aborted|broke off/);
+    await expect(watched()).rejects.toThrow('other side closed');
   });
 
   test('fails where nothing comes for too long', async () => {
     answer = (_request, response) => void response.write(line('ADDED'));
-    await expect(watched(50)).rejects.toThrow(/silent|aborted/);
+    await expect(watched(50)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
   });
 
   test.each(['nonsense', '{}', '{"type":1,"object":{}}', '{"type":"ADDED"}'])('fails at %s', async (text) => {
@@ -95,11 +98,40 @@ describe('a watch', () => {
     await expect(watched()).rejects.toThrow('no event');
   });
 
+  test('fails where the server takes the request and never answers', async () => {
+    answer = () => {};
+    const timeouts = { openTimeoutMs: 50, silenceMs: 60_000 };
+    await expect(api.watch('/pins?watch=true', timeouts, noDeadline())).rejects.toThrow('no watch began');
+  });
+
+  test('stands once the server has begun to answer, also before the first event', async () => {
+    answer = (_request, response) => response.flushHeaders();
+    const timeouts = { openTimeoutMs: 10_000, silenceMs: 60_000 };
+    const stop = new AbortController();
+    const events = await api.watch('/pins?watch=true', timeouts, stop.signal);
+    const next = events.next();
+    stop.abort(new Error('enough'));
+    await expect(next).rejects.toThrow('enough');
+  });
+
+  test('that has begun is not ended by the time for beginning', async () => {
+    let late: (() => void) | undefined;
+    answer = (_request, response) => {
+      response.flushHeaders();
+      late = () => response.end(line('ADDED'));
+    };
+    const events = await api.watch('/x', { openTimeoutMs: 20, silenceMs: 60_000 }, noDeadline());
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    late?.();
+    expect((await events.next()).value).toMatchObject({ type: 'ADDED' });
+    expect((await events.next()).done).toBe(true);
+  });
+
   test('ends with its signal', async () => {
     const stop = new AbortController();
     answer = (_request, response) => {
       response.write(line('ADDED'), () => stop.abort(new Error('enough')));
     };
-    await expect(watched(60_000, stop.signal)).rejects.toThrow(/aborted/);
+    await expect(watched(60_000, stop.signal)).rejects.toThrow('enough');
   });
 });

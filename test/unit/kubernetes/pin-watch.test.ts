@@ -1,6 +1,9 @@
+import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { PinWatch, type EndedPin } from '../../../src/kubernetes/pin-watch.ts';
 import type { JsonObject } from '../../../src/json/json-object.ts';
+import { settle } from '../../support/settle.ts';
+import { until } from '../../support/until.ts';
 
 type Event = { type: string; object: JsonObject };
 type Watch = { path: string; send: (event: Event) => void; end: () => void; fail: (error: Error) => void };
@@ -18,7 +21,19 @@ class PlayedWatches {
     return { metadata: { resourceVersion: `list-${this.lists.length}` }, items: [] };
   }
 
-  async *watch(path: string, _silenceMs: number, signal: AbortSignal): AsyncGenerator<Event> {
+  /** Each watch begins only once this has resolved. */
+  opening: Promise<void> = Promise.resolve();
+  readonly asked: string[] = [];
+  readonly signals = new Set<AbortSignal>();
+
+  async watch(path: string, _timeouts: object, signal: AbortSignal): Promise<AsyncGenerator<Event>> {
+    this.asked.push(path);
+    this.signals.add(signal);
+    await this.opening;
+    return this.#events(path, signal);
+  }
+
+  async *#events(path: string, signal: AbortSignal): AsyncGenerator<Event> {
     const queue: (Event | Error | 'end')[] = [];
     let wake = Promise.withResolvers<void>();
     const put = (item: Event | Error | 'end'): void => {
@@ -59,6 +74,7 @@ let api: PlayedWatches;
 let told: string[];
 let ended: EndedPin[];
 let gaps: unknown[];
+let ends: number;
 let watch: PinWatch;
 
 beforeEach(() => {
@@ -66,6 +82,7 @@ beforeEach(() => {
   told = [];
   ended = [];
   gaps = [];
+  ends = 0;
   watch = new PinWatch({
     api,
     memory: {
@@ -75,6 +92,7 @@ beforeEach(() => {
     },
     onEnded: (pin) => void ended.push(pin),
     onGap: (error) => void gaps.push(error),
+    onGapEnd: () => (ends += 1),
     retryMs: 0,
   });
 });
@@ -104,6 +122,66 @@ test('a watch that the server ends goes on where it stood, bookmarks included, w
   expect((await api.nth(1)).path).toContain('resourceVersion=9');
   expect({ gaps, told }).toEqual({ gaps: [], told: ['open', 'forget uid-web'] });
   await watch.stop();
+});
+
+test('the memory stays closed until the watch stands: between list and watch nobody tells of deletions', async () => {
+  const opening = Promise.withResolvers<void>();
+  api.opening = opening.promise;
+  watch.start();
+  await until('the watch to be asked for', () => api.asked.length > 0);
+  await settle();
+  expect(told).toEqual([]);
+  opening.resolve();
+  await api.nth(0);
+  expect(told).toEqual(['open']);
+  await watch.stop();
+});
+
+test('a watch that cannot begin again closes the memory', async () => {
+  watch.start();
+  const first = await api.nth(0);
+  api.opening = Promise.reject(new Error('no watch began'));
+  api.opening.catch(() => {});
+  first.end();
+  await until('the gap', () => gaps.length > 0);
+  await watch.stop();
+  expect(told.filter((what) => what === 'open')).toHaveLength(1);
+  expect(told[1]).toBe('close');
+});
+
+test('watches that come and go leave no listeners behind', async () => {
+  watch.start();
+  for (let round = 0; round < 30; round += 1) (await api.nth(round)).end();
+  await api.nth(30);
+  expect(api.signals.size).toBe(1);
+  // The played watches have one each.
+  for (const signal of api.signals) expect(getEventListeners(signal, 'abort').length).toBeLessThan(35);
+  await watch.stop();
+});
+
+async function tries(count: number): Promise<void> {
+  const enough = api.lists.length + count;
+  await until('more tries', () => api.lists.length >= enough);
+}
+
+describe('a gap', () => {
+  test('is told once for each problem, however often it is tried again, and once when it ends', async () => {
+    api.failList = new Error('refused');
+    watch.start();
+    await tries(5);
+    expect(gaps).toEqual([new Error('refused')]);
+    api.failList = new Error('forbidden');
+    await tries(5);
+    expect(gaps).toEqual([new Error('refused'), new Error('forbidden')]);
+    expect(ends).toBe(0);
+    api.failList = undefined;
+    const first = await api.nth(0);
+    expect(ends).toBe(1);
+    first.fail(new Error('refused'));
+    await api.nth(1);
+    expect({ gaps: gaps.length, ends }).toEqual({ gaps: 3, ends: 2 });
+    await watch.stop();
+  });
 });
 
 describe('the memory is closed, and opened again from a new list, where', () => {

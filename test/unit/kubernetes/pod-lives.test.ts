@@ -1,6 +1,8 @@
 import type { CoreV1Event } from '@kubernetes/client-node';
 import { expect, test } from '@jest/globals';
 import { ClusterPodLives } from '../../../src/kubernetes/pod-lives.ts';
+import { errorFields } from '../../../src/telemetry/log.ts';
+import { fail } from '../../support/played-objects-api.ts';
 import { noDeadline } from '../../support/signals.ts';
 
 const POD = {
@@ -51,3 +53,10 @@ test.each(['Evicted', 'TaintManagerEviction', 'Preempted', 'Preempting'])(
     expect((await livesBy('a Started', `a ${reason}`, 'b Started')).lives).toBe(1);
   },
 );
+
+test('what cannot be asked is an error without the answer’s body and headers', async () => {
+  const lives = new ClusterPodLives({ listNamespacedEvent: async () => fail(403) });
+  const error: unknown = await lives.count(POD, noDeadline()).catch((reason: unknown) => reason);
+  expect(JSON.stringify(errorFields(error))).toContain('status 403');
+  expect(JSON.stringify(errorFields(error))).not.toContain('secret');
+});
