@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { RegistryError } from './errors.ts';
+import { codeOf } from './transport-error.ts';
 import type { TransportAnswer } from './transport.ts';
 
 export interface RetryOptions {
@@ -47,5 +48,5 @@ function isTransientError(error: unknown): boolean {
   if (!(error instanceof RegistryError) || error.code !== 'unreachable') return false;
   const { cause } = error;
   if (TRANSIENT_ERRORS.some((type) => cause instanceof type)) return true;
-  return cause instanceof Error && 'code' in cause && TRANSIENT_CODES.has(String(cause.code));
+  return TRANSIENT_CODES.has(codeOf(cause));
 }

@@ -14,11 +14,16 @@ export function transportError(error: unknown, { host }: URL): RegistryError {
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
     return new RegistryError('invalid_answer', `${host} does not speak HTTP as it should`, details);
   }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error);
   if (CERTIFICATE_CODE.test(code)) {
     return new RegistryError('certificate', certificateMessage(code, host), details);
   }
   return new RegistryError('unreachable', `${host} gave no answer`, details);
+}
+
+/** The code of an error of Node.js or of undici; empty where it has none. */
+export function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }
 
 function certificateMessage(code: string, host: string): string {
