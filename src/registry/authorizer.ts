@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import type { RegistryEvents } from '../telemetry/registry-events.ts';
-import { asksForBasic, findBearer, parseChallenges } from './challenge.ts';
+import { asksForBasic, findBearer, parseChallenges, type Challenge } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RegistryError } from './errors.ts';
 import { basicHeader, type Credential } from './identity.ts';
@@ -25,7 +25,7 @@ export interface Authorization {
   readonly header: string;
   /** The token in it, and what it was asked for; undefined for Basic. */
   readonly bearer: { readonly token: string; readonly request: TokenRequest } | undefined;
-  /** Whether it was made for this very challenge; if it is refused, no newer one would do better. */
+  /** Whether it was made just now; if it is refused, no newer one would do better. */
   readonly fresh: boolean;
 }
 
@@ -61,7 +61,7 @@ export class Authorizer {
     this.#options.countCacheRequest('challenge', 'hit');
     if (scheme === 'basic') return basicOf(access, { fresh: false });
     try {
-      return await this.#bearer(access, scheme, pullScope(access.repository), { fresh: false });
+      return await this.#bearer(access, scheme, pullScope(access.repository));
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code === 'denied' || error.retryable) throw error;
       // The token server may have moved since: the registry's own answer will tell.
@@ -83,7 +83,7 @@ export class Authorizer {
     const { endpoint, repository } = access;
     const challenges = parseChallenges(answer.headers['www-authenticate']);
     const bearer = findBearer(challenges);
-    if (refused?.fresh) {
+    if (refused?.fresh && !namesAnotherServer(bearer, refused)) {
       const scope = scopeFor(repository, bearer?.parameters.get('scope'));
       return this.#widen(access, refused, bearer?.parameters.get('error'), scope);
     }
@@ -92,7 +92,7 @@ export class Authorizer {
     if (bearer !== undefined) {
       this.#options.countCacheRequest('challenge', 'miss');
       const server = tokenServerOf(bearer, endpoint);
-      const authorization = await this.#bearer(access, server, pullScope(repository), { fresh: true });
+      const authorization = await this.#bearer(access, server, pullScope(repository));
       this.#schemes.set(endpoint.registry, server);
       return authorization;
     }
@@ -113,15 +113,10 @@ export class Authorizer {
     if (bearer === undefined || error !== 'insufficient_scope') return undefined;
     if (scope === undefined || scope === bearer.request.scope) return undefined;
     if (bearer.request.scope !== pullScope(access.repository)) return undefined;
-    return this.#bearer(access, bearer.request.server, scope, { fresh: true });
+    return this.#bearer(access, bearer.request.server, scope);
   }
 
-  async #bearer(
-    access: Access,
-    server: TokenServer,
-    scope: string,
-    { fresh }: { fresh: boolean },
-  ): Promise<Authorization> {
+  async #bearer(access: Access, server: TokenServer, scope: string): Promise<Authorization> {
     const { endpoint, credential, signal } = access;
     if (credential !== undefined && !endpoint.trusts(server.realm)) {
       const { registry } = endpoint;
@@ -131,9 +126,18 @@ export class Authorizer {
       });
     }
     const request = { endpoint, server, scope, credential, signal };
-    const token = await this.#options.tokens.tokenFor(request);
-    return { header: `Bearer ${token}`, bearer: { token, request }, fresh };
+    const { token, isKept } = await this.#options.tokens.tokenFor(request);
+    return { header: `Bearer ${token}`, bearer: { token, request }, fresh: !isKept };
   }
+}
+
+/** Whether the registry's tokens come from elsewhere than the refused one: its token server has moved. */
+function namesAnotherServer(challenge: Challenge | undefined, { bearer }: Authorization): boolean {
+  if (challenge === undefined || bearer === undefined) return false;
+  const { realm, service } = bearer.request.server;
+  const { parameters } = challenge;
+  const named = parameters.get('realm') ?? '';
+  return !URL.canParse(named) || new URL(named).href !== realm.href || parameters.get('service') !== service;
 }
 
 /** A credential was not sent, since the registry named a token server on a host that may not get it. */

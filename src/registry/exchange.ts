@@ -26,6 +26,8 @@ export interface Exchanged {
 }
 
 const MAX_REDIRECTS = 3;
+/** A stale token, no token, a new one, one with a wider scope: whoever refuses all of these may go on for ever. */
+const MAX_REFUSALS = 4;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** One question for a manifest: challenges are answered, redirects followed, passing troubles retried once. */
@@ -40,10 +42,10 @@ export class ManifestExchange {
   async ask(method: 'HEAD' | 'GET', url: URL, access: Access): Promise<Exchanged> {
     const { authorizer } = this.#options;
     let authorization: Authorization | undefined = await authorizer.anticipate(access);
-    for (;;) {
+    for (let refusals = 0; ; refusals += 1) {
       const { answer, elsewhere } = await this.#follow(method, url, access, authorization);
       // A challenge of another host is not ours to answer: no token exchange for a host that was only pointed to.
-      if (elsewhere || !isRefusal(answer)) return { answer, authorization };
+      if (elsewhere || !isRefusal(answer) || refusals === MAX_REFUSALS) return { answer, authorization };
       const next = await authorizer.reconsider(access, answer, authorization);
       if (next === undefined) return { answer, authorization };
       authorization = next === 'bare' ? undefined : next;

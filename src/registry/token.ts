@@ -55,22 +55,24 @@ export class TokenSource {
 
   /**
    * A token for the scope: a kept one, or a new one from the token server; at most one request per token at a time.
+   * Says which, since a kept one that is refused may have gone stale.
    * @throws {RegistryError} in the class of what went wrong at the token server.
    */
-  async tokenFor(request: TokenRequest): Promise<string> {
+  async tokenFor(request: TokenRequest): Promise<{ token: string; isKept: boolean }> {
     const { countCacheRequest } = this.#options;
     const key = cacheKey(request);
     const kept = this.#tokens.get(key);
     if (kept !== undefined) {
       countCacheRequest('token', 'hit');
-      return kept;
+      return { token: kept, isKept: true };
     }
-    return this.#flights.join(
+    const token = await this.#flights.join(
       key,
       (signal) => this.#fetch(key, { ...request, signal }),
       request.signal,
       (boarding) => countCacheRequest('token', boarding === 'started' ? 'miss' : 'coalesced'),
     );
+    return { token, isKept: false };
   }
 
   /** Drops a token that the registry no longer takes, unless another has taken its place already. */
