@@ -3,7 +3,7 @@ import type { Access, Authorization, Authorizer } from './authorizer.ts';
 import { findBearer, parseChallenges } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RegistryError } from './errors.ts';
-import { whoIs } from './identity.ts';
+import { whoIs, type Credential } from './identity.ts';
 import { MANIFEST_ACCEPT, MAX_MANIFEST_BYTES } from './manifest.ts';
 import { pullsRemaining, type PullQuotas } from './rate-limit.ts';
 import { sendWithRetry, type RetryOptions } from './retry.ts';
@@ -70,7 +70,7 @@ export class ManifestExchange {
         signal,
         this.#options.retry,
       );
-      if (!elsewhere) this.#listen(answer, access);
+      if (!elsewhere) this.#listen(answer, access, authorization);
       if (!REDIRECTS.has(answer.status)) return { answer, elsewhere };
       if (redirects === MAX_REDIRECTS) throw redirectError(endpoint, answer, 'redirects too often');
       url = redirectTarget(url, answer, endpoint);
@@ -78,10 +78,17 @@ export class ManifestExchange {
   }
 
   /** Takes note of what an answer says beside what was asked. */
-  #listen({ status, headers }: TransportAnswer, { endpoint: { registry }, credential }: Access): void {
+  #listen(
+    { status, headers }: TransportAnswer,
+    { endpoint: { registry }, credential }: Access,
+    authorization: Authorization | undefined,
+  ): void {
     const { events, quotas } = this.#options;
     for (const subject of warningsOf(headers['warning'])) {
-      events.onNotice({ kind: 'registry_warning', registry, subject });
+      // A registry must not get into our log what we sent it.
+      if (!repeatsSecret(subject, credential, authorization)) {
+        events.onNotice({ kind: 'registry_warning', registry, subject });
+      }
     }
     const remaining = pullsRemaining(headers['ratelimit-remaining']);
     if (remaining !== undefined) events.onPullsRemaining(registry, remaining);
@@ -107,6 +114,15 @@ export class ManifestExchange {
       events.onRequest({ registry, method, code, durationMs: now() - startedAt });
     }
   }
+}
+
+function repeatsSecret(
+  text: string,
+  credential: Credential | undefined,
+  authorization: Authorization | undefined,
+): boolean {
+  const [, sent] = authorization?.header.split(' ') ?? [];
+  return [credential?.reveal().secret, sent].some((secret) => secret && text.includes(secret));
 }
 
 /** A 401; or a 403 that says the token has too little in it, which a registry may also use. */

@@ -23,7 +23,10 @@ export class TokenServer {
       const user = headers.authorization === undefined ? 'anonymous' : basicUser(headers.authorization);
       const scope = query.get('scope') ?? '';
       this.asked.push(`${user ?? 'nobody'} ${scope}`);
-      if (user === undefined) return void response.writeHead(401).end();
+      if (user === undefined) {
+        response.writeHead(401).end();
+        return;
+      }
       const token = this.#token(user, query.get('service') ?? '', scope);
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ token, expires_in: LIFE_SECONDS }));

@@ -73,6 +73,24 @@ describe.each(['bearer', 'basic'] as const)('credentials at a registry of scheme
   });
 });
 
+test.each(['bearer', 'basic'] as const)(
+  'what a registry of scheme %s repeats to us is not logged',
+  async (scheme) => {
+    guarded.scheme = scheme;
+    guarded.allowed.add('ann');
+    const { intercept } = guarded.under.registry;
+    guarded.under.registry.intercept = (request, response) => {
+      const { authorization = 'nothing' } = request.headers;
+      response.setHeader('warning', [`299 - "you sent ${authorization}"`, '299 - "ann has secret-of-ann"']);
+      return intercept?.(request, response);
+    };
+    await guarded.under.resolve(IMAGE, identityOf('ann'));
+    const logged = JSON.stringify(guarded.under.events.notices);
+    expect(logged).toContain('you sent nothing');
+    expect(logged).not.toMatch(/secret-of-ann|token-of-ann|Basic/);
+  },
+);
+
 describe('a public image', () => {
   test('is resolved though every credential is refused, and the operator hears of it', async () => {
     guarded.allowed.add('anonymous');
@@ -97,12 +115,12 @@ describe('a public image', () => {
   });
 });
 
-describe('a 404', () => {
-  /** A token that says of itself what it grants. */
-  function tokenWith(access: readonly object[]): string {
-    return `head.${Buffer.from(JSON.stringify({ access })).toString('base64url')}.signature`;
-  }
+/** A token that says of itself what it grants. */
+function tokenWith(access: readonly object[]): string {
+  return `head.${Buffer.from(JSON.stringify({ access })).toString('base64url')}.signature`;
+}
 
+describe('a 404', () => {
   test.each([
     ['is final with a token that may pull', [{ type: 'repository', name: 'shop/web', actions: ['pull'] }], 1],
     ['is not final with a token that may not', [{ type: 'repository', name: 'shop/web', actions: [] }], 3],

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { LookupFunction } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { imageManifest } from '../../../src/demo/oci-registry.ts';
+import { digestOf } from '../../../src/image/digest.ts';
 import { parseReference, hostOf } from '../../../src/image/reference.ts';
 import { identityOf } from '../../support/credentials.ts';
 import { GuardedRegistry } from '../../support/guarded-registry.ts';
@@ -143,7 +144,7 @@ test('a challenge without quotes is read (regclient#265)', async () => {
     const header = `Bearer realm=http://${guarded.under.registry.host}/token,service=registry`;
     return void response.writeHead(401, { 'www-authenticate': header }).end();
   };
-  await guarded.under.resolve(IMAGE);
+  expect((await guarded.under.resolve(IMAGE)).digest).toBe(digestOf(Buffer.from(imageManifest('first'))));
 });
 
 test('neither a digest header nor HEAD is required (dist#3792, containerd#3238, docker-registry-util#3)', async () => {
@@ -152,7 +153,7 @@ test('neither a digest header nor HEAD is required (dist#3792, containerd#3238, 
     if (method === 'HEAD') return void response.writeHead(405).end();
     return void response.writeHead(200, { 'content-type': MANIFEST }).end(body);
   });
-  await guarded.under.resolve(IMAGE);
+  expect((await guarded.under.resolve(IMAGE)).digest).toBe(digestOf(Buffer.from(body)));
 });
 
 test.each([401, 403, 404, 408, 412, 429, 500, 503])(
@@ -175,12 +176,16 @@ test('compressed bytes are not hashed (quay#1310)', async () => {
 test('a bad secret does not break public images (containerd/cri#668)', async () => {
   guarded.allowed.add('anonymous');
   guarded.tokenFor = (user) => (user === 'anonymous' ? 'token-of-anonymous' : undefined);
-  await guarded.under.resolve(IMAGE, identityOf('bad'));
+  expect((await guarded.under.resolve(IMAGE, identityOf('bad'))).digest).toBe(
+    digestOf(Buffer.from(imageManifest('first'))),
+  );
 });
 
 test('the second matching credential is used as well (ggcr keychain.go)', async () => {
   guarded.allowed.add('bob');
-  await guarded.under.resolve(IMAGE, identityOf('ann', 'bob'));
+  expect((await guarded.under.resolve(IMAGE, identityOf('ann', 'bob'))).digest).toBe(
+    digestOf(Buffer.from(imageManifest('first'))),
+  );
 });
 
 test('a token is not kept past its expiry (pulumi-docker#459, image-reflector-controller#71)', async () => {

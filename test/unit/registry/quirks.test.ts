@@ -32,8 +32,8 @@ function challenge(response: ServerResponse, ...headers: string[]): void {
 /** Lets in whoever carries the token `good`, and gives it to everybody who asks. */
 function askingForTokens(refuse: (response: ServerResponse) => void): void {
   under.answer((response, _method, path) => {
-    if (path.startsWith('/token')) return void response.writeHead(200).end('{"token":"good"}');
-    if (authorization() !== 'Bearer good') refuse(response);
+    if (path.startsWith('/token')) response.writeHead(200).end('{"token":"good"}');
+    else if (authorization() !== 'Bearer good') refuse(response);
   });
 }
 
@@ -100,9 +100,8 @@ test('Azure Container Registry refuses stale credentials with 400: it is asked a
   under.answer((response, _method, path) => {
     if (path.startsWith('/token')) {
       const isAnonymous = authorization() === undefined;
-      return void response.writeHead(isAnonymous ? 200 : 400).end('{"access_token":"good"}');
-    }
-    if (authorization() !== 'Bearer good') challenge(response, `Bearer realm="${realm()}"`);
+      response.writeHead(isAnonymous ? 200 : 400).end('{"access_token":"good"}');
+    } else if (authorization() !== 'Bearer good') challenge(response, `Bearer realm="${realm()}"`);
   });
   expect((await under.resolve(IMAGE, identityOf('stale'))).digest).toBe(digest);
 });
@@ -152,10 +151,10 @@ describe('Harbor', () => {
   test('answers a stale token with Basic only: it is asked once without, and with the new token', async () => {
     let good = 'first';
     under.answer((response, _method, path) => {
-      if (path.startsWith('/token')) return void response.writeHead(200).end(JSON.stringify({ token: good }));
-      if (authorization() === `Bearer ${good}`) return;
       const basic = authorization() !== undefined;
-      challenge(response, basic ? 'Basic realm="harbor"' : `Bearer realm="${realm()}"`);
+      if (path.startsWith('/token')) response.writeHead(200).end(JSON.stringify({ token: good }));
+      else if (authorization() !== `Bearer ${good}`)
+        challenge(response, basic ? 'Basic realm="harbor"' : `Bearer realm="${realm()}"`);
     });
     await under.resolve(IMAGE);
     good = 'second';
@@ -250,18 +249,18 @@ describe('registry.access.redhat.com', () => {
   });
 });
 
-describe('Docker Hub', () => {
-  function limited(remaining: number): void {
-    under.answer((response, method) => {
-      response.writeHead(200, {
-        'content-type': MANIFEST,
-        'ratelimit-limit': '100;w=21600',
-        'ratelimit-remaining': `${remaining};w=21600`,
-      });
-      response.end(method === 'HEAD' ? undefined : BODY);
+function limited(remaining: number): void {
+  under.answer((response, method) => {
+    response.writeHead(200, {
+      'content-type': MANIFEST,
+      'ratelimit-limit': '100;w=21600',
+      'ratelimit-remaining': `${remaining};w=21600`,
     });
-  }
+    response.end(method === 'HEAD' ? undefined : BODY);
+  });
+}
 
+describe('Docker Hub', () => {
   test('says how many pulls are left, which becomes a metric', async () => {
     limited(76);
     await under.resolve(IMAGE);
