@@ -1,4 +1,4 @@
-import { findBinaries } from './test/support/cluster/binaries.ts';
+import { findBinaries, findProgram } from './test/support/cluster/binaries.ts';
 
 // Jest runs the very thing that `node src/main.ts` runs: TypeScript with its types stripped by Node itself.
 const shared = {
@@ -27,6 +27,15 @@ const cluster = {
   setupFilesAfterEnv: ['<rootDir>/test/support/cluster/jest-timeout.ts'],
 };
 
+/** Against the distribution registry alone, where that is built. */
+const registries = {
+  ...shared,
+  displayName: 'registries',
+  roots: ['<rootDir>/test/registries'],
+  testMatch: ['**/*.test.ts'],
+};
+
+const hasRegistry = findProgram('registry') !== undefined;
 const isBuilt = findBinaries() !== undefined;
 if (!isBuilt) {
   process.stderr.write(
@@ -35,7 +44,7 @@ if (!isBuilt) {
 }
 
 export default {
-  projects: isBuilt ? [local, cluster] : [local],
+  projects: [local, ...(hasRegistry ? [registries] : []), ...(isBuilt ? [cluster] : [])],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],

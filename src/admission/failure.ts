@@ -19,6 +19,9 @@ export class DeadlineError extends Error {
 
 /** Stands for the advice that depends on who makes the Pods. */
 const RETRY = Symbol('try again');
+const MAX_TRIED = 6;
+/** A Secret's name may have 253 characters; a message about 128 images has to stay readable. */
+const MAX_NAME_LENGTH = 80;
 const ASK_OPERATOR = 'the log of samebytes says more';
 
 type FailureText = Omit<Failure, 'code' | 'nextStep'> & { readonly nextStep: string | typeof RETRY };
@@ -27,8 +30,8 @@ const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   unreachable: { what: 'the registry is unreachable', nextStep: RETRY, status: 503 },
   throttled: { what: 'the registry throttles us', nextStep: RETRY, status: 503 },
   denied: {
-    what: 'the registry denied access (tried: anonymous)',
-    nextStep: 'check that the image exists and may be pulled without credentials',
+    what: 'the registry denied access',
+    nextStep: 'check that the image exists and that one of these may pull it',
     status: 403,
   },
   not_found: { what: 'the registry has no such tag', nextStep: 'push it, or correct the image', status: 403 },
@@ -38,14 +41,19 @@ const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
     status: 403,
   },
   certificate: {
-    what: "the registry's certificate is not trusted",
-    nextStep: 'the operator of samebytes can set `registries[].caFile`',
+    what: "the registry's certificate has expired or is not trusted",
+    nextStep: 'renew it, or the operator of samebytes can set `registries[].caFile`',
     status: 403,
   },
   forbidden_address: {
     what: 'the registry is at a private or closed address',
     nextStep:
       'the operator of samebytes can list it with `registries[].allowPrivateAddresses` or `allowLoopback`',
+    status: 403,
+  },
+  schema1: {
+    what: 'the image is in the old format "schema 1", which no node can run',
+    nextStep: 'build and push it again',
     status: 403,
   },
   invalid_answer: {
@@ -62,7 +70,10 @@ export function failureOf(error: unknown, owner: PodOwner): Failure {
 }
 
 function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
-  if (error instanceof RegistryError) return { code: error.code, ...REGISTRY_FAILURES[error.code] };
+  if (error instanceof RegistryError) {
+    const { what, ...text } = REGISTRY_FAILURES[error.code];
+    return { code: error.code, what: error.code === 'denied' ? what + triedText(error) : what, ...text };
+  }
   if (error instanceof PinStoreError) {
     const what = error.code === 'pin_unreadable' ? 'its pin cannot be read' : 'its pin cannot be recorded';
     return { code: error.code, what, nextStep: RETRY, status: 503 };
@@ -71,6 +82,12 @@ function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
     return { code: 'deadline', what: 'no answer from the registry in time', nextStep: RETRY, status: 503 };
   }
   return { code: 'internal_error', what: 'samebytes failed', nextStep: ASK_OPERATOR, status: 503 };
+}
+
+/** Which credentials were tried, by their names: there are a few at most, and a name is a namespace's and a Secret's. */
+function triedText({ tried }: RegistryError): string {
+  const names = tried.slice(0, MAX_TRIED).map((name) => name.slice(0, MAX_NAME_LENGTH));
+  return names.length === 0 ? '' : ` (tried: ${names.join(', ')})`;
 }
 
 /**

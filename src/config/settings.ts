@@ -161,24 +161,40 @@ const resolver = z.strictObject({
   staleIfErrorMs: durationMs
     .default(900_000)
     .describe('How old it may be for `follow` while the registry is unreachable, in milliseconds.'),
+  registryDeadlineMs: durationMs
+    .min(100)
+    .max(3_000)
+    .default(2_500)
+    .describe(
+      'The most that one question to a registry may take in all, with tokens, redirects and the retry, in milliseconds.',
+    ),
   maxTags: z.int().min(1).max(1_000_000).default(20_000).describe('How many tags are kept in memory.'),
 });
 
+const registryHost = z
+  .string()
+  .regex(/^[a-z0-9.\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one');
+
 const registry = z.strictObject({
-  host: z
-    .string()
-    .regex(/^[a-z0-9.\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one')
-    .refine((host) => host !== 'index.docker.io', 'Docker Hub is called docker.io')
+  host: registryHost
+    .refine((name) => name !== 'index.docker.io', 'Docker Hub is called docker.io')
     .describe(
       'The registry as it stands in images, with its port if it has one: `registry.example.com:5000`.',
     ),
   insecure: z.boolean().default(false).describe('Speak plain HTTP to it.'),
-  caFile: z.string().optional().describe('More certificate authorities for it and its token server, in PEM.'),
+  caFile: z.string().optional().describe('More certificate authorities for it and its token hosts, in PEM.'),
   allowPrivateAddresses: z
     .boolean()
     .default(false)
     .describe('It may be at a private address (10.0.0.0/8 and the like).'),
   allowLoopback: z.boolean().default(false).describe('It may be on this machine (demo, tests, kind).'),
+  tokenHosts: z
+    .array(registryHost)
+    .max(20)
+    .default([])
+    .describe(
+      'Hosts of its token server, where that is not its own host: they may get its credentials, and be at the addresses that it may be at.',
+    ),
   immutableTags: globs
     .optional()
     .describe(

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 
 const HEX_LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+/** The algorithms that a digest may have. */
+export const DIGEST_ALGORITHMS = ['sha256', 'sha384', 'sha512'] as const;
+export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
+
 const LOWER_HEX = /^[0-9a-f]+$/;
 
 /**
@@ -23,6 +27,6 @@ export function isManifestDigest(text: string): boolean {
 }
 
 /** The digest of `bytes`, e.g. `sha256:e3b0…`. */
-export function digestOf(bytes: Uint8Array, algorithm: 'sha256' | 'sha512' = 'sha256'): string {
+export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): string {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
 }

@@ -42,6 +42,11 @@ const NEVER: readonly Subnet[] = [
   ['fe80::', 10],
   ['ff00::', 8],
   ['fd00:ec2::', 32],
+  ['fd20:ce::254', 128],
+  ['fd00:c1::', 32],
+  // Addresses that carry others in a way that cannot be told apart: local NAT64 (RFC 8215) and Teredo.
+  ['64:ff9b:1::', 48],
+  ['2001::', 32],
 ];
 /** IPv6 ranges that carry an IPv4 address, and the 16-bit group at which it starts. */
 const EMBEDDING: readonly { network: string; prefix: number; group: number }[] = [

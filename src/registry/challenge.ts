@@ -26,6 +26,11 @@ export function findBearer(challenges: readonly Challenge[]): Challenge | undefi
   return challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
 }
 
+/** Whether a registry takes user name and password themselves. */
+export function asksForBasic(challenges: readonly Challenge[]): boolean {
+  return challenges.some(({ scheme }) => scheme === 'basic');
+}
+
 function parseHeader(text: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
   const reader = new Reader(text);

@@ -1,49 +1,45 @@
 import { LRUCache } from 'lru-cache';
 import { hostOf, type ImageReference } from '../image/reference.ts';
-import type { RegistryRequestEvent } from '../telemetry/registry-request.ts';
-import type { Access, Authorization, Authorizer } from './authorizer.ts';
-import type { Endpoint, Endpoints } from './endpoint.ts';
+import type { RegistryEvents } from '../telemetry/registry-events.ts';
+import type { Attempts } from './attempts.ts';
+import { isConclusive, type Access } from './authorizer.ts';
+import { asksForBasic, parseChallenges } from './challenge.ts';
+import { withDeadline } from './deadline.ts';
+import type { Endpoints } from './endpoint.ts';
 import { errorForStatus, RegistryError } from './errors.ts';
-import type { Identity } from './identity.ts';
+import type { Exchanged, ManifestExchange } from './exchange.ts';
+import { sourceOf, whoIs, type Identity } from './identity.ts';
 import {
   contentFromBody,
   descriptorFromBody,
   descriptorFromHeaders,
-  MANIFEST_ACCEPT,
-  MAX_MANIFEST_BYTES,
+  digestHeaderLies,
   type ManifestContent,
   type ManifestDescriptor,
 } from './manifest.ts';
+import type { PullQuotas } from './rate-limit.ts';
 import { retryAfterMs } from './retry-after.ts';
-import type { TransportAnswer } from './transport.ts';
 
 export interface RegistryClientOptions {
   readonly endpoints: Endpoints;
-  readonly authorizer: Authorizer;
+  readonly attempts: Attempts;
+  readonly exchange: ManifestExchange;
+  readonly quotas: PullQuotas;
   /** How many registries without HEAD are remembered. */
   readonly maxRegistries: number;
-  readonly onRequest: (event: RegistryRequestEvent) => void;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
+  /** What one question may take in all, in milliseconds. */
+  readonly deadlineMs: number;
+  readonly onNotice: RegistryEvents['onNotice'];
 }
-
-const MAX_REDIRECTS = 3;
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** Asks registries what a tag means, by the OCI distribution protocol. */
 export class RegistryClient {
-  readonly #endpoints: Endpoints;
-  readonly #authorizer: Authorizer;
+  readonly #options: RegistryClientOptions;
   readonly #withoutHead: LRUCache<string, true>;
-  readonly #onRequest: (event: RegistryRequestEvent) => void;
-  readonly #now: () => number;
 
   constructor(options: RegistryClientOptions) {
-    this.#endpoints = options.endpoints;
-    this.#authorizer = options.authorizer;
+    this.#options = options;
     this.#withoutHead = new LRUCache({ max: options.maxRegistries });
-    this.#onRequest = options.onRequest;
-    this.#now = options.now;
   }
 
   /**
@@ -56,19 +52,8 @@ export class RegistryClient {
     identity: Identity,
     signal: AbortSignal,
   ): Promise<ManifestDescriptor> {
-    const { registry, url, access } = this.#manifest(reference, reference.tag ?? '', identity, signal);
-    if (!this.#withoutHead.has(registry)) {
-      const head = await this.#request('HEAD', url, access);
-      if (head.status === 405) this.#withoutHead.set(registry, true);
-      else {
-        this.#expectSuccess(head, 'HEAD', registry);
-        const descriptor = descriptorFromHeaders(head, registry);
-        if (descriptor !== undefined) return descriptor;
-      }
-    }
-    const get = await this.#request('GET', url, access);
-    this.#expectSuccess(get, 'GET', registry);
-    return descriptorFromBody(get, registry);
+    const tag = reference.tag ?? '';
+    return this.#ask(reference, identity, signal, (access) => this.#descriptor(access, tag));
   }
 
   /**
@@ -81,103 +66,103 @@ export class RegistryClient {
     identity: Identity,
     signal: AbortSignal,
   ): Promise<ManifestContent | undefined> {
-    const { registry, url, access } = this.#manifest(reference, digest, identity, signal);
-    const answer = await this.#request('GET', url, access);
-    if (answer.status === 404) return undefined;
-    this.#expectSuccess(answer, 'GET', registry);
-    return contentFromBody(answer, digest, registry);
+    try {
+      return await this.#ask(reference, identity, signal, async (access) => {
+        const { answer } = await this.#get(access, digest);
+        return contentFromBody(answer, digest, access.endpoint.registry);
+      });
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'not_found') return undefined;
+      throw error;
+    }
   }
 
-  #manifest(
+  async #ask<T>(
     reference: ImageReference,
-    tagOrDigest: string,
     identity: Identity,
     signal: AbortSignal,
-  ): { registry: string; url: URL; access: Access } {
+    work: (access: Access) => Promise<T>,
+  ): Promise<T> {
+    const { endpoints, attempts, deadlineMs: ms } = this.#options;
     const registry = hostOf(reference);
-    const endpoint = this.#endpoints.of(registry);
-    if (endpoint === undefined)
+    const endpoint = endpoints.of(registry);
+    if (endpoint === undefined) {
       throw new RegistryError('unreachable', `${registry} is not a host`, { registry });
-    const access = { endpoint, repository: reference.path, identity, signal };
-    const url = new URL(`/v2/${reference.path}/manifests/${tagOrDigest}`, endpoint.origin);
-    return { registry, url, access };
-  }
-
-  async #request(method: 'HEAD' | 'GET', url: URL, access: Access): Promise<TransportAnswer> {
-    let authorization: Authorization | undefined = await this.#authorizer.anticipate(access);
-    for (;;) {
-      const { answer, elsewhere } = await this.#follow(method, url, access, authorization);
-      // A challenge of another host is not ours to answer: no token exchange for a host that was only pointed to.
-      if (answer.status !== 401 || elsewhere) return answer;
-      const next = await this.#authorizer.reconsider(access, answer, authorization);
-      if (next === undefined) return answer;
-      authorization = next === 'bare' ? undefined : next;
     }
+    return withDeadline({ registry, ms, signal }, (bounded) =>
+      attempts.each({ endpoint, repository: reference.path, identity, signal: bounded }, work),
+    );
   }
 
-  async #follow(
-    method: 'HEAD' | 'GET',
-    start: URL,
-    { endpoint, signal }: Access,
-    authorization: Authorization | undefined,
-  ): Promise<{ answer: TransportAnswer; elsewhere: boolean }> {
-    let url = start;
-    for (let redirects = 0; ; redirects += 1) {
-      const elsewhere = url.origin !== start.origin;
-      const headers: Record<string, string> = { accept: MANIFEST_ACCEPT };
-      if (authorization !== undefined && !elsewhere)
-        headers['authorization'] = `Bearer ${authorization.token}`;
-      const answer = await this.#send(method, url, headers, endpoint, signal);
-      if (!REDIRECTS.has(answer.status)) return { answer, elsewhere };
-      if (redirects === MAX_REDIRECTS) throw redirectError(endpoint, answer, 'redirects too often');
-      url = redirectTarget(url, answer, endpoint);
+  async #descriptor(access: Access, tag: string): Promise<ManifestDescriptor> {
+    const { registry } = access.endpoint;
+    const knowsHead = !this.#withoutHead.has(registry);
+    let hasHead = true;
+    if (knowsHead) {
+      const head = await this.#options.exchange.ask('HEAD', manifestUrl(access, tag), access);
+      hasHead = !isHeadMissing(head.answer.status);
+      if (hasHead) {
+        expectSuccess(head, 'HEAD', access);
+        const descriptor = descriptorFromHeaders(head.answer, registry);
+        if (descriptor !== undefined) return descriptor;
+      }
     }
-  }
-
-  async #send(
-    method: 'HEAD' | 'GET',
-    url: URL,
-    headers: Record<string, string>,
-    { registry, transport }: Endpoint,
-    signal: AbortSignal,
-  ): Promise<TransportAnswer> {
-    const startedAt = this.#now();
-    let code = 'cancelled';
-    try {
-      const answer = await transport.send({ method, url, headers, maxBodyBytes: MAX_MANIFEST_BYTES, signal });
-      code = String(answer.status);
-      return answer;
-    } catch (error) {
-      if (error instanceof RegistryError) code = error.code;
-      throw error;
-    } finally {
-      this.#onRequest({ registry, method, code, durationMs: this.#now() - startedAt });
+    const get = await this.#get(access, tag);
+    // Known only now: an odd answer to HEAD says nothing yet.
+    if (!hasHead) this.#withoutHead.set(registry, true);
+    if (digestHeaderLies(get.answer)) {
+      this.#options.onNotice({ kind: 'digest_mismatch', registry, subject: access.repository });
     }
+    return descriptorFromBody(get.answer, registry);
   }
 
-  #expectSuccess(answer: TransportAnswer, method: string, registry: string): void {
-    if (answer.status === 200) return;
-    throw errorForStatus(answer.status, `the ${method} of the manifest`, {
-      registry,
-      retryAfterMs: retryAfterMs(answer.headers['retry-after'], Date.now()),
-    });
+  async #get(access: Access, tagOrDigest: string): Promise<Exchanged> {
+    const { exchange, quotas } = this.#options;
+    const { registry } = access.endpoint;
+    if (quotas.isLow(registry, whoIs(access.credential))) {
+      throw new RegistryError('throttled', `${registry} has hardly any pulls left for a GET`, {
+        registry,
+        asked: false,
+      });
+    }
+    const get = await exchange.ask('GET', manifestUrl(access, tagOrDigest), access);
+    expectSuccess(get, 'GET', access);
+    return get;
   }
 }
 
-function redirectTarget(from: URL, answer: TransportAnswer, endpoint: Endpoint): URL {
-  const location = answer.headers['location'];
-  if (typeof location !== 'string' || !URL.canParse(location, from)) {
-    throw redirectError(endpoint, answer, 'redirects to nowhere');
-  }
-  const target = new URL(location, from);
-  const downgrade = from.protocol === 'https:' && target.protocol !== 'https:';
-  const plain = target.username === '' && target.password === '';
-  if (downgrade || !plain || !['https:', 'http:'].includes(target.protocol)) {
-    throw redirectError(endpoint, answer, 'redirects to where no request may go');
-  }
-  return target;
+function manifestUrl({ endpoint, repository }: Access, tagOrDigest: string): URL {
+  return new URL(`/v2/${repository}/manifests/${tagOrDigest}`, endpoint.origin);
 }
 
-function redirectError({ registry }: Endpoint, { status }: TransportAnswer, what: string): RegistryError {
-  return new RegistryError('invalid_answer', `${registry} ${what}`, { registry, status });
+/**
+ * Whether a registry seems to lack HEAD: 405, and what else no registry answers to a question for a manifest. Not the
+ * statuses that mean something: a GET after each of them would count as a pull at Docker Hub.
+ */
+function isHeadMissing(status: number): boolean {
+  return status === 501 || (status !== 200 && (status < 300 || isOddRefusal(status)));
+}
+
+function isOddRefusal(status: number): boolean {
+  return status >= 400 && errorForStatus(status, '', { registry: '' }).code === 'invalid_answer';
+}
+
+function expectSuccess(
+  { answer: { status, headers }, authorization }: Exchanged,
+  method: string,
+  { endpoint: { registry }, repository, credential }: Access,
+): void {
+  if (status === 200) return;
+  const challenges = parseChallenges(headers['www-authenticate']);
+  // Where nothing was sent and only Basic could be, another credential may be of that kind.
+  const conclusive =
+    authorization === undefined
+      ? !asksForBasic(challenges)
+      : status === 404 && isConclusive(authorization, repository);
+  throw errorForStatus(status, `the ${method} of the manifest`, {
+    registry,
+    retryAfterMs: retryAfterMs(headers['retry-after'], Date.now()),
+    conclusive,
+    tried: [sourceOf(authorization === undefined ? undefined : credential)],
+  });
 }

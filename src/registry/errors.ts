@@ -1,13 +1,14 @@
 /**
  * Why a registry gave no digest, in the classes that a Pod's author may hear of:
  * - `unreachable`: no answer in time, a broken connection, or a server error (5xx);
- * - `denied`: 401 or 403, after the token that the registry asked for was tried;
+ * - `denied`: 401 or 403 to every credential, and to nobody in particular;
  * - `not_found`: the registry knows no such repository or tag (or hides it from us);
  * - `throttled`: 408 or 429;
  * - `policy`: the registry refuses this image (Harbor's 412);
  * - `certificate`: the registry's TLS certificate is not trusted;
  * - `forbidden_address`: the host lies in an address range that is closed unless the operator lists it;
- * - `invalid_answer`: an answer that no registry may give: a page, schema1, a broken digest, a body too large.
+ * - `schema1`: the tag points at a manifest of the format that no runtime takes any more;
+ * - `invalid_answer`: an answer that no registry may give: a page, a broken digest, a body too large.
  */
 export const REGISTRY_ERROR_CODES = [
   'unreachable',
@@ -17,6 +18,7 @@ export const REGISTRY_ERROR_CODES = [
   'policy',
   'certificate',
   'forbidden_address',
+  'schema1',
   'invalid_answer',
 ] as const;
 export type RegistryErrorCode = (typeof REGISTRY_ERROR_CODES)[number];
@@ -30,6 +32,12 @@ export interface RegistryErrorDetails {
   readonly status?: number | undefined;
   /** How long the registry asked us to wait (Retry-After), in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  /** False where the registry was not asked at all: too many questions wait for it, or its breaker is open. */
+  readonly asked?: boolean | undefined;
+  /** Whether no other credential could get another answer. */
+  readonly conclusive?: boolean | undefined;
+  /** Who was tried, in order: sources of credentials, and `anonymous`. */
+  readonly tried?: readonly string[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -43,6 +51,9 @@ export class RegistryError extends Error {
   readonly registry: string;
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly asked: boolean;
+  readonly conclusive: boolean;
+  readonly tried: readonly string[];
 
   constructor(code: RegistryErrorCode, message: string, details: RegistryErrorDetails) {
     super(message, { cause: details.cause });
@@ -50,11 +61,21 @@ export class RegistryError extends Error {
     this.registry = details.registry;
     this.status = details.status;
     this.retryAfterMs = details.retryAfterMs;
+    this.asked = details.asked ?? true;
+    this.conclusive = details.conclusive ?? false;
+    this.tried = details.tried ?? [];
   }
 
   /** Whether the same request may succeed later without anyone changing anything. */
   get retryable(): boolean {
     return RETRYABLE.has(this.code);
+  }
+
+  /** The same error, which knows who was tried. */
+  withTried(tried: readonly string[]): RegistryError {
+    const { registry, status, retryAfterMs, asked, conclusive, cause } = this;
+    const details = { registry, status, retryAfterMs, asked, conclusive, cause, tried };
+    return new RegistryError(this.code, this.message, details);
   }
 }
 

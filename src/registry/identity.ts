@@ -64,3 +64,19 @@ export interface Identity {
 
 /** Asking without any credentials. */
 export const ANONYMOUS: Identity = { fingerprint: 'anonymous', credentials: [] };
+
+/** What stands for a credential, or for none, in the keys of caches that depend on who asks. */
+export function whoIs(credential: Credential | undefined): string {
+  return credential?.fingerprint ?? ANONYMOUS.fingerprint;
+}
+
+/** What a person calls a credential, or the lack of one. */
+export function sourceOf(credential: Credential | undefined): string {
+  return credential?.source ?? 'anonymous';
+}
+
+/** The value of an Authorization header with a user name and a secret (RFC 7617). */
+export function basicHeader(credential: Credential): string {
+  const { username, secret } = credential.reveal();
+  return `Basic ${Buffer.from(`${username}:${secret}`, 'utf8').toString('base64')}`;
+}

@@ -1,4 +1,4 @@
-import { digestOf, isManifestDigest } from '../image/digest.ts';
+import { DIGEST_ALGORITHMS, digestOf, isDigest, isManifestDigest } from '../image/digest.ts';
 import { isObject, parseObject } from '../json/json-object.ts';
 import { RegistryError } from './errors.ts';
 import type { TransportAnswer } from './transport.ts';
@@ -34,7 +34,7 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /**
  * The descriptor that the headers of a successful HEAD give; undefined where they name no usable digest, so that
  * the manifest itself has to be read.
- * @throws {RegistryError} `invalid_answer` where the headers say that this is no image manifest.
+ * @throws {RegistryError} `schema1` or `invalid_answer` where the headers say that this is no image manifest.
  */
 export function descriptorFromHeaders(
   answer: TransportAnswer,
@@ -44,13 +44,15 @@ export function descriptorFromHeaders(
   refuseForeignType(mediaType, registry);
   const digest = single(answer.headers['docker-content-digest']);
   if (digest === undefined || !isManifestDigest(digest)) return undefined;
+  // The specification asks for a length as well; who leaves it out may be no registry (containerd does the same).
+  if (single(answer.headers['content-length']) === undefined) return undefined;
   return { digest, mediaType: MEDIA_TYPES.includes(mediaType) ? mediaType : undefined };
 }
 
 /**
  * The descriptor of the manifest in the body of a successful GET: the sha256 of its raw bytes, whatever a header
  * says; many registries get that header wrong (ggcr pkg/v1/remote/fetcher.go).
- * @throws {RegistryError} `invalid_answer` where the body is not an image manifest as it was stored.
+ * @throws {RegistryError} `schema1` or `invalid_answer` where the body is not an image manifest as it was stored.
  */
 export function descriptorFromBody(answer: TransportAnswer, registry: string): ManifestDescriptor {
   const encoding = single(answer.headers['content-encoding']) ?? 'identity';
@@ -62,6 +64,14 @@ export function descriptorFromBody(answer: TransportAnswer, registry: string): M
   const mediaType = mediaTypeOf(answer);
   refuseForeignType(mediaType, registry);
   return { digest: digestOf(answer.body), mediaType: manifestType(answer.body, mediaType, registry) };
+}
+
+/** Whether the digest header of a GET names other bytes than came. A header that cannot be read names none. */
+export function digestHeaderLies(answer: TransportAnswer): boolean {
+  const claimed = single(answer.headers['docker-content-digest']);
+  if (claimed === undefined || !isDigest(claimed)) return false;
+  const algorithm = DIGEST_ALGORITHMS.find((name) => claimed.startsWith(`${name}:`));
+  return algorithm !== undefined && digestOf(answer.body, algorithm) !== claimed;
 }
 
 /**
@@ -94,12 +104,13 @@ function manifestType(body: Buffer, header: string, registry: string): string {
 }
 
 function refuseForeignType(mediaType: string, registry: string): void {
-  const schema1 = mediaType.startsWith('application/vnd.docker.distribution.manifest.v1+');
-  if (!schema1 && !mediaType.startsWith('text/')) return;
-  const what = schema1
-    ? 'a schema 1 manifest, which no runtime takes any more'
-    : `a page of type ${mediaType}`;
-  throw new RegistryError('invalid_answer', `the registry answered with ${what}`, { registry });
+  if (mediaType.startsWith('application/vnd.docker.distribution.manifest.v1+')) {
+    throw new RegistryError('schema1', 'the tag points at a schema 1 manifest', { registry });
+  }
+  if (!mediaType.startsWith('text/')) return;
+  throw new RegistryError('invalid_answer', `the registry answered with a page of type ${mediaType}`, {
+    registry,
+  });
 }
 
 function mediaTypeOf(answer: TransportAnswer): string {

@@ -1,71 +1,78 @@
 import { LRUCache } from 'lru-cache';
 import { SharedFlights } from '../flight/shared-flights.ts';
-import { parseObject } from '../json/json-object.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
-import type { Challenge } from './challenge.ts';
-import { errorForStatus, RegistryError } from './errors.ts';
-import type { Identity } from './identity.ts';
-import type { Transport, TransportAnswer } from './transport.ts';
-
-/** What a registry's Bearer challenge told about its token server. The scope is never taken from it. */
-export interface TokenServer {
-  readonly realm: URL;
-  readonly service: string | undefined;
-}
+import type { Endpoint } from './endpoint.ts';
+import { basicHeader, whoIs, type Credential } from './identity.ts';
+import type { TokenServer } from './realm.ts';
+import { sendWithRetry, type RetryOptions } from './retry.ts';
+import { readToken } from './token-answer.ts';
+import type { TransportAnswer, TransportRequest } from './transport.ts';
 
 export interface TokenRequest {
-  /** The registry's host, as it was contacted. */
-  readonly registry: string;
+  readonly endpoint: Endpoint;
   readonly server: TokenServer;
-  /** The repository's path in the registry: one per token, since some servers read only the first scope. */
-  readonly repository: string;
-  readonly identity: Identity;
-  readonly transport: Transport;
+  /** One repository per token, since some servers read only the first scope. */
+  readonly scope: string;
+  /** Undefined for an anonymous token. */
+  readonly credential: Credential | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface TokenSourceOptions {
   readonly maxTokens: number;
   readonly countCacheRequest: CountCacheRequest;
+  readonly retry: RetryOptions;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
 
 const MAX_TOKEN_BODY_BYTES = 128 * 1024;
-const MAX_TOKEN_LENGTH = 16 * 1024;
-const MIN_LIFE_SECONDS = 60;
-const MAX_LIFE_SECONDS = 3600;
-/** What may stand in an Authorization header: anything else could not be a token, or would split the header. */
-const HEADER_SAFE = /^[\x21-\x7e]+$/;
+const MAX_CACHE_CHARACTERS = 16 * 1024 * 1024;
+const CLIENT_ID = 'samebytes';
+/**
+ * Answers to a POST after which the GET flow is tried, as containerd does (core/remotes/docker/authorizer.go): Google's
+ * servers have no POST (404), Azure's may answer 400, Artifactory's 401.
+ */
+const NO_POST: ReadonlySet<number> = new Set([400, 401, 404]);
 
-/** Bearer tokens by the GET flow of distribution's token specification, kept until shortly before they expire. */
+/** Bearer tokens by distribution's token specification, kept until shortly before they expire. */
 export class TokenSource {
   readonly #tokens: LRUCache<string, string>;
   readonly #flights = new SharedFlights<string>();
-  readonly #countCacheRequest: CountCacheRequest;
+  readonly #options: TokenSourceOptions;
 
-  constructor({ maxTokens, countCacheRequest, now }: TokenSourceOptions) {
-    this.#tokens = new LRUCache({ max: maxTokens, ttlResolution: 0, perf: { now } });
-    this.#countCacheRequest = countCacheRequest;
+  constructor(options: TokenSourceOptions) {
+    this.#tokens = new LRUCache({
+      max: options.maxTokens,
+      // A hostile registry may fill each of them to the limit.
+      maxSize: MAX_CACHE_CHARACTERS,
+      sizeCalculation: (token, key) => token.length + key.length,
+      ttlResolution: 0,
+      perf: { now: options.now },
+    });
+    this.#options = options;
   }
 
   /**
-   * A token to pull from the repository: a kept one, or a new one from the token server.
+   * A token for the scope: a kept one, or a new one from the token server; at most one request per token at a time.
+   * Says which, since a kept one that is refused may have gone stale.
    * @throws {RegistryError} in the class of what went wrong at the token server.
    */
-  async tokenFor(request: TokenRequest): Promise<string> {
+  async tokenFor(request: TokenRequest): Promise<{ token: string; isKept: boolean }> {
+    const { countCacheRequest } = this.#options;
     const key = cacheKey(request);
     const kept = this.#tokens.get(key);
     if (kept !== undefined) {
-      this.#countCacheRequest('token', 'hit');
-      return kept;
+      countCacheRequest('token', 'hit');
+      return { token: kept, isKept: true };
     }
-    return this.#flights.join(
+    const token = await this.#flights.join(
       key,
       (signal) => this.#fetch(key, { ...request, signal }),
       request.signal,
-      (boarding) => this.#countCacheRequest('token', boarding === 'started' ? 'miss' : 'coalesced'),
+      (boarding) => countCacheRequest('token', boarding === 'started' ? 'miss' : 'coalesced'),
     );
+    return { token, isKept: false };
   }
 
   /** Drops a token that the registry no longer takes, unless another has taken its place already. */
@@ -75,64 +82,62 @@ export class TokenSource {
   }
 
   async #fetch(key: string, request: TokenRequest): Promise<string> {
-    const url = new URL(request.server.realm);
-    if (request.server.service !== undefined) url.searchParams.set('service', request.server.service);
-    url.searchParams.set('scope', `repository:${request.repository}:pull`);
-    // Redirects of a token call are not followed: one could lead the answer, or us, anywhere.
-    const answer = await request.transport.send({
-      method: 'GET',
-      url,
-      headers: { accept: 'application/json' },
-      maxBodyBytes: MAX_TOKEN_BODY_BYTES,
-      signal: request.signal,
-    });
-    const { token, lifeSeconds } = readToken(answer, request.registry);
-    const skewSeconds = Math.min(30, lifeSeconds * 0.1);
-    this.#tokens.set(key, token, { ttl: (lifeSeconds - skewSeconds) * 1000 });
-    return token;
+    const answer = await this.#ask(request);
+    const { text, lifeMs } = readToken(answer, request.endpoint.registry);
+    this.#tokens.set(key, text, { ttl: lifeMs });
+    return text;
+  }
+
+  async #ask(request: TokenRequest): Promise<TransportAnswer> {
+    const { credential } = request;
+    if (credential?.kind === 'identity_token') {
+      const answer = await this.#send(byPost(request, credential));
+      // A server that takes no POST may still take the token as a password, with the user name that came with it.
+      const { username } = credential.reveal();
+      if (!NO_POST.has(answer.status) && !(answer.status === 405 && username !== '')) return answer;
+    }
+    return this.#send(byGet(request));
+  }
+
+  async #send({ endpoint, ...request }: TransportRequest & { endpoint: Endpoint }): Promise<TransportAnswer> {
+    return sendWithRetry(() => endpoint.transport.send(request), request.signal, this.#options.retry);
   }
 }
 
-/**
- * The token server that a challenge names, under the realm rule: https (http only where the registry itself is
- * spoken to in http), no user information, no fragment. The registry chooses the realm, so this is what keeps a
- * hostile one from sending us where it likes; the transport checks the address.
- * @throws {RegistryError} `invalid_answer` for any other realm.
- */
-export function tokenServerOf(
-  challenge: Challenge,
-  registry: string,
-  { insecure }: { insecure: boolean },
-): TokenServer {
-  const text = challenge.parameters.get('realm') ?? '';
-  const realm = URL.canParse(text) ? new URL(text) : undefined;
-  const schemes = insecure ? ['https:', 'http:'] : ['https:'];
-  const plain = realm?.username === '' && realm.password === '' && realm.hash === '';
-  if (realm === undefined || !schemes.includes(realm.protocol) || !plain) {
-    throw new RegistryError('invalid_answer', `${registry} names a token server that may not be used`, {
-      registry,
-    });
-  }
-  return { realm, service: challenge.parameters.get('service') };
+// Redirects of a token call are not followed: one could lead the answer, the credentials or us anywhere.
+
+function byGet({ endpoint, server, scope, credential, signal }: TokenRequest): SentTokenRequest {
+  const url = new URL(server.realm);
+  if (server.service !== undefined) url.searchParams.set('service', server.service);
+  url.searchParams.set('scope', scope);
+  const authorization = credential === undefined ? {} : { authorization: basicHeader(credential) };
+  const headers = { accept: 'application/json', ...authorization };
+  return { endpoint, method: 'GET', url, headers, maxBodyBytes: MAX_TOKEN_BODY_BYTES, signal };
 }
 
-function cacheKey({ registry, server, repository, identity }: TokenRequest): string {
-  return JSON.stringify([registry, server.realm.href, server.service, repository, identity.fingerprint]);
+function byPost({ endpoint, server, scope, signal }: TokenRequest, credential: Credential): SentTokenRequest {
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    client_id: CLIENT_ID,
+    scope,
+    refresh_token: credential.reveal().secret,
+  });
+  if (server.service !== undefined) form.set('service', server.service);
+  const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' };
+  return {
+    endpoint,
+    method: 'POST',
+    url: server.realm,
+    headers,
+    body: form.toString(),
+    maxBodyBytes: MAX_TOKEN_BODY_BYTES,
+    signal,
+  };
 }
 
-function readToken(answer: TransportAnswer, registry: string): { token: string; lifeSeconds: number } {
-  const details = { registry, status: answer.status };
-  if (answer.status !== 200) throw errorForStatus(answer.status, 'the token request', details);
-  const fields = parseObject(answer.body.toString('utf8')) ?? {};
-  // Some servers fill the one, some the other, some both with the same.
-  const token = fields['token'] || fields['access_token'];
-  if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !HEADER_SAFE.test(token)) {
-    throw new RegistryError('invalid_answer', 'the token server gave no usable token', details);
-  }
-  const expiresIn = Number(fields['expires_in'] ?? 0);
-  const lifeSeconds = Math.min(
-    Math.max(Number.isFinite(expiresIn) ? expiresIn : 0, MIN_LIFE_SECONDS),
-    MAX_LIFE_SECONDS,
-  );
-  return { token, lifeSeconds };
+type SentTokenRequest = TransportRequest & { readonly endpoint: Endpoint };
+
+function cacheKey({ endpoint, server, scope, credential }: TokenRequest): string {
+  const { registry, insecure } = endpoint;
+  return JSON.stringify([registry, insecure, server.realm.href, server.service, scope, whoIs(credential)]);
 }

@@ -1,22 +1,19 @@
-import { isIP } from 'node:net';
-import { rootCertificates } from 'node:tls';
-import { Agent, buildConnector, errors, type Dispatcher } from 'undici';
-import { ForbiddenAddressError, guardedLookup, isForbidden, type AddressRules } from './address-guard.ts';
+import { LRUCache } from 'lru-cache';
+import { Pool, type Dispatcher } from 'undici';
+import { guardedConnector, type ConnectorOptions } from './connector.ts';
 import { RegistryError } from './errors.ts';
+import { transportError } from './transport-error.ts';
 
 /** How the connections of one registry, its token server and its redirects are made. */
-export interface TransportOptions extends AddressRules {
-  /** Whether the operator lists this registry; names of unlisted ones are looked up as absolute names. */
-  readonly listed: boolean;
-  /** More certificate authorities in PEM, trusted beside the usual ones. */
-  readonly ca: string | undefined;
+export interface TransportOptions extends ConnectorOptions {
   readonly userAgent: string;
 }
 
 export interface TransportRequest {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
   /** More bytes of body than this are an error, whatever Content-Length says. */
   readonly maxBodyBytes: number;
   readonly signal: AbortSignal;
@@ -30,31 +27,32 @@ export interface TransportAnswer {
   readonly body: Buffer;
 }
 
-const CONNECT_TIMEOUT_MS = 2_000;
-const ANSWER_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 3_000;
+const DISCARD_TIMEOUT_MS = 500;
+const MAX_DISCARDED_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 60_000;
 const CONNECTIONS_PER_ORIGIN = 16;
+/** More could not be served within a question's time even by a quick registry. */
+const MAX_WAITING_PER_ORIGIN = 512;
 const MAX_ORIGINS = 512;
 
 /**
- * One guarded way out: every connection's address is checked when it is made, every wait is bounded, no redirect
- * is followed by itself. Connections are kept and shared.
+ * The only way out to registries: every connection's address is checked when it is made, every wait is bounded, no
+ * redirect is followed by itself. Connections are kept and shared; the origin that was not used for longest gives
+ * up its own when there are too many, so that no flood of hosts can close the way for others.
  */
 export class Transport {
-  readonly #agent: Agent;
+  readonly #pools: LRUCache<string, Pool>;
+  readonly #connect: ReturnType<typeof guardedConnector>;
   readonly #userAgent: string;
 
   constructor(options: TransportOptions) {
     this.#userAgent = options.userAgent;
-    this.#agent = new Agent({
-      connect: guardedConnector(options),
-      connections: CONNECTIONS_PER_ORIGIN,
-      maxOrigins: MAX_ORIGINS,
-      headersTimeout: ANSWER_TIMEOUT_MS,
-      bodyTimeout: ANSWER_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      allowH2: false,
+    this.#connect = guardedConnector(options);
+    this.#pools = new LRUCache({
+      max: MAX_ORIGINS,
+      // What is under way ends first.
+      dispose: (pool) => void pool.close().catch(() => {}),
     });
   }
 
@@ -64,82 +62,85 @@ export class Transport {
    * is an answer. Throws the signal's reason once that is aborted.
    */
   async send(request: TransportRequest): Promise<TransportAnswer> {
+    const { method, url, signal, body = null } = request;
+    const pool = this.#pool(url);
     try {
-      const answer = await this.#agent.request({
-        origin: request.url.origin,
-        path: request.url.pathname + request.url.search,
-        method: request.method,
+      const answer = await pool.request({
+        path: url.pathname + url.search,
+        method,
         headers: { 'user-agent': this.#userAgent, 'accept-encoding': 'identity', ...request.headers },
-        signal: request.signal,
+        body,
+        // undici closes the connection after each HEAD otherwise, in case a server sends a body with it.
+        reset: false,
+        signal,
       });
       const { statusCode: status, headers } = answer;
-      const wanted = request.method === 'GET' && status === 200;
-      if (!wanted) await discard(answer.body);
-      const body = wanted ? await readAll(answer.body, request) : Buffer.alloc(0);
-      return { status, headers, body };
+      const isWanted = method !== 'HEAD' && status === 200;
+      if (isWanted) return { status, headers, body: await readAll(answer, request) };
+      await discard(answer.body);
+      signal.throwIfAborted();
+      return { status, headers, body: Buffer.alloc(0) };
     } catch (error) {
-      if (request.signal.aborted) throw request.signal.reason;
-      throw asRegistryError(error, request.url);
+      if (signal.aborted) throw signal.reason;
+      throw transportError(error, url);
     }
   }
 
   /** Closes all connections; requests under way end first. */
   async close(): Promise<void> {
-    await this.#agent.close();
+    const pools = [...this.#pools.values()];
+    await Promise.all(pools.map((pool) => pool.close()));
+    this.#pools.clear();
   }
-}
 
-function guardedConnector(options: TransportOptions): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
-    allowH2: false,
-    lookup: guardedLookup(options, { absolute: !options.listed }),
-    ...(options.ca === undefined ? {} : { ca: [...rootCertificates, options.ca] }),
-  });
-  return (target, callback) => {
-    // No lookup is made for an address literal, and localhost is this machine whatever a name server says (RFC 6761).
-    const host = target.hostname.replace(/^\[|\]$/g, '');
-    const closed =
-      isIP(host) === 0 ? host === 'localhost' && !options.allowLoopback : isForbidden(host, options);
-    if (closed) return callback(new ForbiddenAddressError(`the address ${host} is closed`), null);
-    return connect(target, callback);
-  };
+  #pool({ origin, host }: URL): Pool {
+    const kept = this.#pools.get(origin);
+    if (kept === undefined) {
+      const pool = new Pool(origin, {
+        connect: this.#connect,
+        connections: CONNECTIONS_PER_ORIGIN,
+        headersTimeout: ANSWER_TIMEOUT_MS,
+        bodyTimeout: ANSWER_TIMEOUT_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        keepAliveMaxTimeout: KEEP_ALIVE_MS,
+        allowH2: false,
+      });
+      this.#pools.set(origin, pool);
+      return pool;
+    }
+    if (kept.stats.size >= CONNECTIONS_PER_ORIGIN + MAX_WAITING_PER_ORIGIN) {
+      throw new RegistryError('unreachable', `too many requests wait for ${host}`, {
+        registry: host,
+        asked: false,
+      });
+    }
+    return kept;
+  }
 }
 
 /** Frees the connection for the next request; an answer that goes on and on costs the connection instead. */
 async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
-  await body.dump({ limit: 64 * 1024 }).catch(() => {});
+  const signal = AbortSignal.timeout(DISCARD_TIMEOUT_MS);
+  await body.dump({ limit: MAX_DISCARDED_BYTES, signal }).catch(() => {});
 }
 
-async function readAll(body: Dispatcher.ResponseData['body'], request: TransportRequest): Promise<Buffer> {
+async function readAll(
+  { headers, body }: Dispatcher.ResponseData,
+  { maxBodyBytes, url }: TransportRequest,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
+  const refuse = (): never => {
+    body.destroy();
+    throw new RegistryError('invalid_answer', `the answer is larger than ${maxBodyBytes} bytes`, {
+      registry: url.host,
+    });
+  };
+  if (Number(headers['content-length'] ?? 0) > maxBodyBytes) refuse();
   for await (const chunk of body as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > request.maxBodyBytes) {
-      throw new RegistryError('invalid_answer', `the answer is larger than ${request.maxBodyBytes} bytes`, {
-        registry: request.url.host,
-      });
-    }
+    if (length > maxBodyBytes) refuse();
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);
-}
-
-const CERTIFICATE_CODE = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/;
-
-function asRegistryError(error: unknown, url: URL): RegistryError {
-  if (error instanceof RegistryError) return error;
-  const details = { registry: url.host, cause: error };
-  if (error instanceof ForbiddenAddressError) {
-    return new RegistryError('forbidden_address', `${url.host} is at an address that is closed`, details);
-  }
-  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
-    return new RegistryError('invalid_answer', `${url.host} does not speak HTTP as it should`, details);
-  }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (CERTIFICATE_CODE.test(code)) {
-    return new RegistryError('certificate', `the certificate of ${url.host} is not trusted`, details);
-  }
-  return new RegistryError('unreachable', `${url.host} gave no answer`, details);
 }

@@ -1,6 +1,6 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CountCacheRequest } from './cache-result.ts';
-import type { RegistryRequestEvent } from './registry-request.ts';
+import type { RegistryRequestEvent } from './registry-events.ts';
 
 /** Label values are bounded: past this many registries, further ones are counted as `other`. */
 const MAX_REGISTRY_LABELS = 100;
@@ -15,6 +15,10 @@ export class Metrics {
   readonly #cacheRequests: Counter<'cache' | 'result'>;
   readonly #registryRequests: Counter<'registry' | 'method' | 'code'>;
   readonly #registrySeconds: Histogram<'registry'>;
+  readonly #digestMismatches: Counter<'registry'>;
+  readonly #pullsRemaining: Gauge<'registry'>;
+  readonly #breakersOpen: Gauge<'registry'>;
+  readonly #deniedFast: Counter<'registry'>;
   readonly #pinsCreated: Counter;
   readonly #pinConflicts: Counter;
   readonly #revisionsSplit: Counter;
@@ -55,6 +59,30 @@ export class Metrics {
       buckets: SECONDS_BUCKETS,
       registers,
     });
+    this.#digestMismatches = new Counter({
+      name: 'samebytes_registry_digest_mismatches_total',
+      help: 'Manifests whose digest header named other bytes; the digest of the bytes was used.',
+      labelNames: ['registry'],
+      registers,
+    });
+    this.#pullsRemaining = new Gauge({
+      name: 'samebytes_registry_pulls_remaining',
+      help: 'Pulls that the registry says are left, by its last answer (Docker Hub: ratelimit-remaining).',
+      labelNames: ['registry'],
+      registers,
+    });
+    this.#breakersOpen = new Gauge({
+      name: 'samebytes_registry_breakers_open',
+      help: 'Breakers that are open: the registry, a repository of it or a credential is not asked for a while.',
+      labelNames: ['registry'],
+      registers,
+    });
+    this.#deniedFast = new Counter({
+      name: 'samebytes_registry_denied_fast_total',
+      help: 'Questions that an open breaker answered in place of the registry.',
+      labelNames: ['registry'],
+      registers,
+    });
     this.#pinsCreated = new Counter({
       name: 'samebytes_pins_created_total',
       help: 'Revisions that got a pin from this process.',
@@ -90,6 +118,24 @@ export class Metrics {
     const label = this.#registryLabel(registry);
     this.#registryRequests.inc({ registry: label, method, code });
     this.#registrySeconds.observe({ registry: label }, durationMs / 1000);
+  };
+
+  readonly countDigestMismatch = (registry: string): void => {
+    this.#digestMismatches.inc({ registry: this.#registryLabel(registry) });
+  };
+
+  /** Not for registries past the bound: one value of many would mean nothing. */
+  readonly setPullsRemaining = (registry: string, remaining: number): void => {
+    const label = this.#registryLabel(registry);
+    if (label === registry) this.#pullsRemaining.set({ registry: label }, remaining);
+  };
+
+  readonly changeBreakersOpen = (registry: string, change: 1 | -1): void => {
+    this.#breakersOpen.inc({ registry: this.#registryLabel(registry) }, change);
+  };
+
+  readonly countDeniedFast = (registry: string): void => {
+    this.#deniedFast.inc({ registry: this.#registryLabel(registry) });
   };
 
   countAdmission(outcome: string, durationMs: number, optOutsRefused: number): void {

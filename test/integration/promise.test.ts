@@ -142,6 +142,7 @@ function holdNextRequest(under: WebhookUnderTest): {
     response.writeHead(200, {
       'content-type': 'application/vnd.oci.image.manifest.v1+json',
       'docker-content-digest': await answer.promise,
+      'content-length': 300,
     });
     response.end();
   };

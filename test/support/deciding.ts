@@ -40,7 +40,9 @@ export class FakeTags implements TagSource {
 
   fail(name: string, failure: RegistryErrorCode | Error): void {
     const error =
-      failure instanceof Error ? failure : new RegistryError(failure, REGISTRY_WORDS, { registry: 'r' });
+      failure instanceof Error
+        ? failure
+        : new RegistryError(failure, REGISTRY_WORDS, { registry: 'r', tried: ['anonymous'] });
     this.#answers.set(name, error);
   }
 

@@ -53,7 +53,7 @@ export interface Binaries {
 /** The programs that are there already; undefined where one is missing. */
 export function findBinaries(): Binaries | undefined {
   const names = Object.keys(PROGRAMS) as ProgramName[];
-  const found = names.map((name) => [name, find(name)] as const);
+  const found = names.map((name) => [name, findProgram(name)] as const);
   const stages = join(cacheOf('kwok'), STAGES_FILE);
   if (found.some(([, file]) => file === undefined) || !existsSync(stages)) return undefined;
   return { programs: Object.fromEntries(found) as Binaries['programs'], stages };
@@ -65,7 +65,7 @@ export function findBinaries(): Binaries | undefined {
  * @throws where Go is missing or a build fails.
  */
 export async function buildBinaries(say: (line: string) => void): Promise<Binaries> {
-  const missing = (Object.keys(PROGRAMS) as ProgramName[]).filter((name) => find(name) === undefined);
+  const missing = (Object.keys(PROGRAMS) as ProgramName[]).filter((name) => findProgram(name) === undefined);
   for (const [index, name] of missing.entries()) {
     say(`building ${name} (${index + 1} of ${missing.length}; the first time takes minutes)`);
     await build(name);
@@ -76,7 +76,8 @@ export async function buildBinaries(say: (line: string) => void): Promise<Binari
   return binaries;
 }
 
-function find(name: ProgramName): string | undefined {
+/** One program, where it is there already. */
+export function findProgram(name: ProgramName): string | undefined {
   const assets = process.env['KUBEBUILDER_ASSETS'];
   const places = [...(assets ? [join(assets, name)] : []), join(cacheOf(PROGRAMS[name].module), name)];
   return places.find((file) => existsSync(file));

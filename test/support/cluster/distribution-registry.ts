@@ -6,11 +6,17 @@ import { request } from 'undici';
 import { ChildProcess } from '../child-process.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
-import { findBinaries } from './binaries.ts';
+import { findProgram } from './binaries.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
+
+/** Sections of the registry's own configuration. */
+export interface GuardSettings {
+  readonly auth?: Readonly<Record<string, object>>;
+  readonly tls?: { readonly certificate: string; readonly key: string };
+}
 
 /** The distribution project's registry, in a process of its own; its content outlives `stop` until `remove`. */
 export class DistributionRegistry {
@@ -42,24 +48,28 @@ export class DistributionRegistry {
     return this.#process !== undefined;
   }
 
-  async start(): Promise<void> {
+  /** Starts it, with more settings of its own: who is let in (`auth`), or its certificate (`tls`). */
+  async start({ auth, tls }: GuardSettings = {}): Promise<void> {
     const root = join(this.#directory, 'data');
     await mkdir(root, { recursive: true });
     const config = {
       version: '0.1',
       log: { level: 'error', accesslog: { disabled: false } },
       storage: { filesystem: { rootdirectory: root, maxthreads: 100 }, delete: { enabled: true } },
-      http: { addr: `127.0.0.1:${this.#port}` },
+      http: { addr: `127.0.0.1:${this.#port}`, ...(tls && { tls }) },
+      ...(auth && { auth }),
     };
     const file = join(this.#directory, 'config.yaml');
     await writeFile(file, JSON.stringify(config));
-    const command = findBinaries()?.programs.registry ?? 'registry';
+    const command = findProgram('registry') ?? 'registry';
     const env = { OTEL_TRACES_EXPORTER: 'none' };
     this.#process = new ChildProcess({ command, args: ['serve', file], env });
     await until('the registry', async () => {
-      const { statusCode, body } = await request(`http://127.0.0.1:${this.#port}/v2/`, { reset: true });
+      const url = `http://127.0.0.1:${this.#port}/v2/`;
+      const { statusCode, body } = await request(url, { reset: true });
       await body.dump();
-      return statusCode === 200;
+      // Over TLS it answers such a request with 400.
+      return statusCode === (tls ? 400 : auth ? 401 : 200);
     });
   }
 

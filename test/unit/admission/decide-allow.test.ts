@@ -26,8 +26,9 @@ describe('where failures are allowed, a Pod of which one image gets no digest', 
     ['throttled', 'the registry throttles us'],
     ['not_found', 'the registry has no such tag'],
     ['denied', 'the registry denied access (tried: anonymous)'],
+    ['schema1', 'the image is in the old format "schema 1", which no node can run'],
     ['policy', "the registry's policy forbids this image"],
-    ['certificate', "the registry's certificate is not trusted"],
+    ['certificate', "the registry's certificate has expired or is not trusted"],
   ] as const)('is admitted with a warning (%s), and its other images are pinned', async (code, why) => {
     const admission = underTest();
     admission.tags.fail(WEB, code);

@@ -49,6 +49,7 @@ describe('a failure', () => {
     ['policy', 403],
     ['certificate', 403],
     ['forbidden_address', 403],
+    ['schema1', 403],
     ['invalid_answer', 403],
     ['deadline', 503],
     ['pin_unreadable', 503],
@@ -59,8 +60,22 @@ describe('a failure', () => {
   });
 
   test('of access says which credentials were tried', () => {
-    const error = new RegistryError('denied', SECRET, { registry: 'r' });
-    expect(failureOf(error, REPLICA_SET).what).toContain('tried: anonymous');
+    const tried = ['Secret regcred', 'anonymous'];
+    const error = new RegistryError('denied', SECRET, { registry: 'r', tried });
+    expect(failureOf(error, REPLICA_SET).what).toBe(
+      'the registry denied access (tried: Secret regcred, anonymous)',
+    );
+  });
+
+  test('of access stays short, however many credentials with however long names were tried', () => {
+    const tried = Array.from({ length: 100 }, (_, index) => `Secret ${index}${'x'.repeat(253)}`);
+    const error = new RegistryError('denied', SECRET, { registry: 'r', tried });
+    expect(failureOf(error, REPLICA_SET).what.length).toBeLessThan(600);
+  });
+
+  test('other than of access says nothing of credentials', () => {
+    const error = new RegistryError('not_found', SECRET, { registry: 'r', tried: ['Secret regcred'] });
+    expect(JSON.stringify(failureOf(error, REPLICA_SET))).not.toContain('regcred');
   });
 });
 

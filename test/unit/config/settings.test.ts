@@ -51,6 +51,8 @@ describe('settings are refused', () => {
     ['registries.0.host', { registries: [{ host: 'Registry.example.com' }] }],
     ['registries.0.host', { registries: [{ host: 'https://registry.example.com' }] }],
     ['registries.0.host', { registries: [{ host: '' }] }],
+    ['registries.0.tokenHosts.0', { registries: [{ host: 'a.test', tokenHosts: ['https://b.test'] }] }],
+    ['resolver.registryDeadlineMs', { resolver: { registryDeadlineMs: 3_001 } }],
     ['registries', { registries: [{ host: 'a.test' }, { host: 'b.test' }, { host: 'a.test' }] }],
     ['log.level', { log: { level: 'verbose' } }],
     ['', []],
@@ -79,7 +81,7 @@ describe('settings may say', () => {
     '10.0.0.1',
   ])('a registry as it stands in images: %s', (host) => {
     expect(settingsSchema.parse({ registries: [{ host }] }).registries).toEqual([
-      { host, insecure: false, allowPrivateAddresses: false, allowLoopback: false },
+      { host, insecure: false, allowPrivateAddresses: false, allowLoopback: false, tokenHosts: [] },
     ]);
   });
 

@@ -34,6 +34,10 @@ describe('the metrics', () => {
       'samebytes_pin_conflicts_total counter',
       'samebytes_pins_created_total counter',
       'samebytes_pods_left_alone_total counter',
+      'samebytes_registry_breakers_open gauge',
+      'samebytes_registry_denied_fast_total counter',
+      'samebytes_registry_digest_mismatches_total counter',
+      'samebytes_registry_pulls_remaining gauge',
       'samebytes_registry_request_duration_seconds histogram',
       'samebytes_registry_requests_total counter',
       'samebytes_revisions_split_total counter',
@@ -98,5 +102,33 @@ describe('the label registry', () => {
     for (let index = 0; index < 250; index += 1) metrics.countRegistryRequest(request(`r${index}.test`));
     metrics.countRegistryRequest(request('r7.test'));
     expect(await sample(metrics, countOf('r7.test'))).toBe(2);
+  });
+});
+
+describe('what a registry does is counted by its host', () => {
+  test('breakers that open and close, denials in its place, lies about digests, pulls that are left', async () => {
+    const metrics = new Metrics({ processMetrics: false });
+    metrics.changeBreakersOpen('docker.io', 1);
+    metrics.changeBreakersOpen('docker.io', 1);
+    metrics.changeBreakersOpen('docker.io', -1);
+    metrics.countDeniedFast('docker.io');
+    metrics.countDigestMismatch('docker.io');
+    metrics.setPullsRemaining('docker.io', 76);
+    for (const [name, value] of [
+      ['breakers_open', 1],
+      ['denied_fast_total', 1],
+      ['digest_mismatches_total', 1],
+      ['pulls_remaining', 76],
+    ] as const) {
+      expect(await sample(metrics, `samebytes_registry_${name}{registry="docker.io"}`)).toBe(value);
+    }
+  });
+
+  test('but not the pulls that are left at registries past the bound, of which one value says nothing', async () => {
+    const metrics = new Metrics({ processMetrics: false });
+    for (let index = 0; index < 150; index += 1) metrics.setPullsRemaining(`r${index}.test`, index);
+    const { text } = await metrics.exposition();
+    expect([...text.matchAll(/^samebytes_registry_pulls_remaining\{/gm)]).toHaveLength(100);
+    expect(text).not.toContain('registry="other"');
   });
 });

@@ -1,0 +1,56 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { readCaFile } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import type { RegistryClient } from '../registry/client.ts';
+import { createClient } from '../registry/create-client.ts';
+import type { RegistryOptions } from '../registry/endpoint.ts';
+import { NoticeLog } from '../telemetry/notice-log.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { USER_AGENT } from './version.ts';
+
+/** Joins the registry client with settings, metrics and log. `close` frees its connections. */
+export function wireRegistry({
+  settings,
+  metrics,
+  log,
+}: {
+  readonly settings: Settings;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}): { client: RegistryClient; close: () => Promise<void> } {
+  const notices = new NoticeLog(log);
+  return createClient({
+    registries: settings.registries.map(registryOptions),
+    userAgent: USER_AGENT,
+    deadlineMs: settings.resolver.registryDeadlineMs,
+    countCacheRequest: metrics.countCacheRequest,
+    events: {
+      onRequest: metrics.countRegistryRequest,
+      onNotice: (notice) => {
+        if (notice.kind === 'digest_mismatch') metrics.countDigestMismatch(notice.registry);
+        notices.tell(notice);
+      },
+      onPullsRemaining: metrics.setPullsRemaining,
+      onBreaker: (registry, change) => {
+        metrics.changeBreakersOpen(registry, change);
+        if (change === 1) log.warn({ registry }, 'registry breaker open: it is not asked for a while');
+        else log.info({ registry }, 'registry breaker closed');
+      },
+      onDeniedFast: metrics.countDeniedFast,
+    },
+    retry: { random: Math.random, wait: pause },
+    now: () => performance.now(),
+  });
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal }).catch(() => {});
+  signal.throwIfAborted();
+}
+
+function registryOptions(registry: Settings['registries'][number], index: number): RegistryOptions {
+  const { host, insecure, caFile, allowPrivateAddresses: allowPrivate, allowLoopback, tokenHosts } = registry;
+  const ca = caFile === undefined ? undefined : readCaFile(caFile, `registries[${index}].caFile`);
+  return { host, insecure, ca, allowPrivate, allowLoopback, tokenHosts };
+}
