@@ -1,3 +1,5 @@
+import type { PullCredentials } from '../credentials/keychain.ts';
+import type { SecretProblem } from '../credentials/secret-problem.ts';
 import { PinStoreError } from '../pins/pin-store.ts';
 import type { PodOwner } from '../pins/revision.ts';
 import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
@@ -9,6 +11,8 @@ export interface Failure {
   readonly nextStep: string;
   /** The status of a denial: 503 where trying again may help, 403 where somebody has to change something. */
   readonly status: 403 | 503;
+  /** The Pod's pull secrets that could not be used, where they may be the reason. */
+  readonly problems: readonly SecretProblem[];
 }
 
 /** Thrown by signals that end when an admission has to be answered. */
@@ -21,14 +25,17 @@ export class DeadlineError extends Error {
 const RETRY = Symbol('try again');
 const ASK_OPERATOR = 'the log of samebytes says more';
 
-type FailureText = Omit<Failure, 'code' | 'nextStep'> & { readonly nextStep: string | typeof RETRY };
+type FailureText = Omit<Failure, 'code' | 'nextStep' | 'problems'> & {
+  readonly nextStep: string | typeof RETRY;
+};
 
 const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   unreachable: { what: 'the registry is unreachable', nextStep: RETRY, status: 503 },
   throttled: { what: 'the registry throttles us', nextStep: RETRY, status: 503 },
   denied: {
-    what: 'the registry denied access (tried: anonymous)',
-    nextStep: 'check that the image exists and may be pulled without credentials',
+    what: 'the registry denied access',
+    nextStep:
+      'check that the image exists; if it is private, name a Secret for this registry in imagePullSecrets',
     status: 403,
   },
   not_found: { what: 'the registry has no such tag', nextStep: 'push it, or correct the image', status: 403 },
@@ -55,14 +62,34 @@ const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   },
 };
 
-/** Turns any error into its words. Nothing of the error's own message gets in: that is for the log. */
-export function failureOf(error: unknown, owner: PodOwner): Failure {
-  const { code, ...text } = describe(error);
-  return { ...text, code, nextStep: text.nextStep === RETRY ? retryAdvice(owner) : text.nextStep };
+/** A registry says these, too, to those whom it does not know. */
+const MAY_BE_CREDENTIALS: ReadonlySet<Failure['code']> = new Set(['denied', 'not_found']);
+/** So many credentials of a list are tried at one request. */
+const MAX_TRIED = 4;
+
+/**
+ * Turns any error into its words, for whom it was `asked` where that is known. Nothing of the error's own message gets in:
+ * that is for the log.
+ */
+export function failureOf(error: unknown, owner: PodOwner, asked?: PullCredentials): Failure {
+  const { code, ...text } = describe(error, asked);
+  const nextStep = text.nextStep === RETRY ? retryAdvice(owner) : text.nextStep;
+  const problems = MAY_BE_CREDENTIALS.has(code) ? (asked?.problems ?? []) : [];
+  const status = problems.some(({ passes }) => passes) ? 503 : text.status;
+  return { ...text, code, nextStep, status, problems };
 }
 
-function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
-  if (error instanceof RegistryError) return { code: error.code, ...REGISTRY_FAILURES[error.code] };
+/** Whose credentials were tried, by the names of their Secrets. */
+export function triedNames(asked: PullCredentials | undefined): string[] {
+  const tried = asked?.identity.credentials.slice(0, MAX_TRIED) ?? [];
+  return [...new Set([...tried.map(({ source }) => source), 'anonymous'])];
+}
+
+function describe(error: unknown, asked: PullCredentials | undefined): FailureText & Pick<Failure, 'code'> {
+  if (error instanceof RegistryError) {
+    const text = REGISTRY_FAILURES[error.code];
+    return { code: error.code, ...text, ...(error.code === 'denied' ? deniedTo(asked, text) : {}) };
+  }
   if (error instanceof PinStoreError) {
     const what = error.code === 'pin_unreadable' ? 'its pin cannot be read' : 'its pin cannot be recorded';
     return { code: error.code, what, nextStep: RETRY, status: 503 };
@@ -71,6 +98,21 @@ function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
     return { code: 'deadline', what: 'no answer from the registry in time', nextStep: RETRY, status: 503 };
   }
   return { code: 'internal_error', what: 'samebytes failed', nextStep: ASK_OPERATOR, status: 503 };
+}
+
+function deniedTo(asked: PullCredentials | undefined, { what, nextStep }: FailureText): Partial<FailureText> {
+  const tried = triedNames(asked);
+  const whom = { what: `${what} (tried: ${tried.join(', ')})` };
+  const sources = tried.slice(0, -1);
+  if (sources.length > 0) {
+    const users = `the ${sources.length === 1 ? 'user' : 'users'} in ${sources.join(' and ')}`;
+    return { ...whom, nextStep: `check that ${users} may pull this image, with that password` };
+  }
+  if (asked?.noneMatches !== true) return { ...whom, nextStep };
+  return {
+    ...whom,
+    nextStep: "none of the Pod's imagePullSecrets is for this registry: check their entries",
+  };
 }
 
 /**

@@ -1,12 +1,6 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
 import type { KeyringEntry } from './keyring.ts';
 
-/** The key under which each type of pull secret keeps its docker config. */
-export const CONFIG_KEYS: Readonly<Record<string, string>> = {
-  'kubernetes.io/dockerconfigjson': '.dockerconfigjson',
-  'kubernetes.io/dockercfg': '.dockercfg',
-};
-
 /** A docker config that the kubelet cannot read either. The message holds nothing of its text. */
 export class DockerConfigError extends Error {
   override readonly name = 'DockerConfigError';

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
-import { CONFIG_KEYS, DockerConfigError, readDockerConfig } from '../../../src/credentials/docker-config.ts';
+import { DockerConfigError, readDockerConfig } from '../../../src/credentials/docker-config.ts';
 import { goMatch } from '../../../src/credentials/go-match.ts';
 import { Keyring, type KeyringEntry } from '../../../src/credentials/keyring.ts';
+import { configKeyOf } from '../../../src/credentials/pull-secret.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 
 // The tables are what Kubernetes' own packages say; test/support/credential-tables made them.
@@ -86,7 +87,7 @@ test('docker configs are read as the kubelet does', () => {
 
 test('the type of a secret says which of its keys is read, and others are not', () => {
   const read = secrets.map(({ type, keys, used }) => {
-    const key = CONFIG_KEYS[type];
+    const key = configKeyOf(type);
     return [{ type, keys }, used, key !== undefined && keys.includes(key)] as const;
   });
   expect(differences(read)).toEqual([]);
