@@ -1,8 +1,8 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
+import type { CredentialsFor, Keychain } from '../credentials/keychain.ts';
 import type { ImageReference } from '../image/reference.ts';
-import type { Pinner, PinResults, Recording } from '../pins/pinner.ts';
+import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
-import { ANONYMOUS } from '../registry/identity.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import { changedImages } from './changed-images.ts';
 import { annotationsOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
@@ -10,6 +10,7 @@ import type { ImageResult } from './image-result.ts';
 import type { Decision, Mode } from './outcome.ts';
 import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
+import { pullSecretNames } from './pull-secret-names.ts';
 import type { PolicyRules } from './policy.ts';
 import type { RecreationGuard } from './recreation-guard.ts';
 import { type AdmissionRequest } from './review.ts';
@@ -20,12 +21,14 @@ export interface DeciderOptions extends VerdictOptions {
   readonly pinner: Pick<Pinner, 'pin'>;
   readonly resolver: Pick<Resolver, 'follow'>;
   readonly guard: Pick<RecreationGuard, 'shouldLeave'>;
+  readonly keychain: Pick<Keychain, 'of'>;
 }
 
 /** What a Pod is a replica of, and how the others are found. */
 interface Replica {
   readonly owner: PodOwner;
   readonly labels: Readonly<Record<string, unknown>>;
+  readonly credentialsFor: CredentialsFor;
 }
 
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
@@ -73,13 +76,10 @@ export class Decider {
     const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, signal))
       ? plan.images.map(leaveRecreated)
       : plan.images;
-    const results = await this.#carryOut(
-      images,
-      { owner, labels: metadataOf(pod).labels ?? {} },
-      request,
-      mode,
-      signal,
-    );
+    const secrets = { namespace: request.namespace, names: pullSecretNames(pod) };
+    const credentialsFor = this.#options.keychain.of(secrets);
+    const replica = { owner, labels: metadataOf(pod).labels ?? {}, credentialsFor };
+    const results = await this.#carryOut(images, replica, request, mode, signal);
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];
     return { ...verdict, warnings, owner: ownerName, optOutsRefused: plan.optOutsRefused };
@@ -117,7 +117,7 @@ export class Decider {
     const recording = request.dryRun ? 'nothing' : RECORDING[mode];
     const [sharedResults, aloneResults] = await Promise.all([
       this.#digestsOf(shared, replica, recording, signal),
-      this.#digestsOf(alone, { owner: { type: 'none' }, labels: {} }, recording, signal),
+      this.#digestsOf(alone, { ...replica, owner: { type: 'none' }, labels: {} }, recording, signal),
     ]);
     return images.map((planned) =>
       imageResult(planned, planned.image.type === 'ephemeral' ? aloneResults : sharedResults),
@@ -138,11 +138,10 @@ export class Decider {
         : this.#options.pinner.pin({
             ...replica,
             references: sticky,
-            identity: ANONYMOUS,
             recording,
             signal,
           }),
-      this.#follow(follow, replica.owner, signal),
+      this.#follow(follow, replica, signal),
     ]);
     // One reference may be sticky in one container and followed in another.
     return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);
@@ -150,15 +149,29 @@ export class Decider {
 
   async #follow(
     references: ReadonlyMap<string, ImageReference>,
-    owner: PodOwner,
+    replica: Replica,
     signal: AbortSignal,
   ): Promise<PinResults> {
-    const asking = [...references].map(async ([name, reference]) => {
-      const request = { reference, identity: ANONYMOUS, revision: ownerKey(owner), signal };
-      const result = await this.#options.resolver.follow(request).catch((error: unknown) => ({ error }));
-      return [name, result] as const;
-    });
+    const asking = [...references].map(
+      async ([name, reference]) => [name, await this.#followOne(reference, replica, signal)] as const,
+    );
     return new Map(await Promise.all(asking));
+  }
+
+  async #followOne(
+    reference: ImageReference,
+    { owner, credentialsFor }: Replica,
+    signal: AbortSignal,
+  ): Promise<PinResult> {
+    let asked: PinResult['asked'];
+    try {
+      asked = await credentialsFor(reference, signal);
+      const { identity } = asked;
+      const request = { reference, identity, revision: ownerKey(owner), signal };
+      return { ...(await this.#options.resolver.follow(request)), asked };
+    } catch (error) {
+      return { error, asked };
+    }
   }
 }
 
@@ -214,14 +227,23 @@ function imageResult(planned: PlannedImage, results: PinResults): ImageResult {
   if (planned.do === 'leave') return { image, is: 'left', reason: planned.reason, detail: planned.detail };
   if (planned.do === 'put_back') {
     const { reference, digest } = planned;
-    return { image, is: 'pinned', reference, digest, source: 'pod', notRecorded: undefined };
+    return {
+      image,
+      is: 'pinned',
+      reference,
+      digest,
+      source: 'pod',
+      notRecorded: undefined,
+      asked: undefined,
+    };
   }
   const result = results.get(`${planned.do} ${planned.name}`) ?? { error: new Error('no answer') };
+  const { asked } = result;
   if ('error' in result) {
-    return { image, is: 'failed', reference: planned.reference, error: result.error };
+    return { image, is: 'failed', reference: planned.reference, error: result.error, asked };
   }
   const { digest, source, notRecorded } = result;
-  return { image, is: 'pinned', reference: planned.reference, digest, source, notRecorded };
+  return { image, is: 'pinned', reference: planned.reference, digest, source, notRecorded, asked };
 }
 
 function decisionOnError(error: unknown, mode: Mode): Decision {

@@ -1,6 +1,9 @@
+import type { PullCredentials } from '../credentials/keychain.ts';
+import type { SecretProblem } from '../credentials/secret-problem.ts';
 import { PinStoreError } from '../pins/pin-store.ts';
 import type { PodOwner } from '../pins/revision.ts';
 import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
+import { sourceOf } from '../registry/identity.ts';
 
 /** Why one image got no digest, in words that a Pod's author may read: a class and a next step, no more. */
 export interface Failure {
@@ -9,6 +12,8 @@ export interface Failure {
   readonly nextStep: string;
   /** The status of a denial: 503 where trying again may help, 403 where somebody has to change something. */
   readonly status: 403 | 503;
+  /** The Pod's pull secrets that could not be used, where they may be the reason. */
+  readonly problems: readonly SecretProblem[];
 }
 
 /** Thrown by signals that end when an admission has to be answered. */
@@ -19,19 +24,23 @@ export class DeadlineError extends Error {
 
 /** Stands for the advice that depends on who makes the Pods. */
 const RETRY = Symbol('try again');
+/** So many are named: credentials of the Pod, and nobody in particular. */
 const MAX_TRIED = 6;
 /** A Secret's name may have 253 characters; a message about 128 images has to stay readable. */
 const MAX_NAME_LENGTH = 80;
 const ASK_OPERATOR = 'the log of samebytes says more';
 
-type FailureText = Omit<Failure, 'code' | 'nextStep'> & { readonly nextStep: string | typeof RETRY };
+type FailureText = Omit<Failure, 'code' | 'nextStep' | 'problems'> & {
+  readonly nextStep: string | typeof RETRY;
+};
 
 const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   unreachable: { what: 'the registry is unreachable', nextStep: RETRY, status: 503 },
   throttled: { what: 'the registry throttles us', nextStep: RETRY, status: 503 },
   denied: {
     what: 'the registry denied access',
-    nextStep: 'check that the image exists and that one of these may pull it',
+    nextStep:
+      'check that the image exists; if it is private, name a Secret for this registry in imagePullSecrets',
     status: 403,
   },
   not_found: { what: 'the registry has no such tag', nextStep: 'push it, or correct the image', status: 403 },
@@ -63,16 +72,31 @@ const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   },
 };
 
-/** Turns any error into its words. Nothing of the error's own message gets in: that is for the log. */
-export function failureOf(error: unknown, owner: PodOwner): Failure {
-  const { code, ...text } = describe(error);
-  return { ...text, code, nextStep: text.nextStep === RETRY ? retryAdvice(owner) : text.nextStep };
+/** A registry says these, too, to those whom it does not know. */
+const MAY_BE_CREDENTIALS: ReadonlySet<Failure['code']> = new Set(['denied', 'not_found']);
+
+/**
+ * Turns any error into its words, for whom it was `asked` where that is known. Nothing of the error's own message gets in:
+ * that is for the log.
+ */
+export function failureOf(error: unknown, owner: PodOwner, asked?: PullCredentials): Failure {
+  const { code, ...text } = describe(error, asked);
+  const nextStep = text.nextStep === RETRY ? retryAdvice(owner) : text.nextStep;
+  const problems = MAY_BE_CREDENTIALS.has(code) ? (asked?.problems ?? []) : [];
+  const status = problems.some(({ passes }) => passes) ? 503 : text.status;
+  return { ...text, code, nextStep, status, problems };
 }
 
-function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
+/** Whose credentials were tried, by the names of their Secrets. */
+export function triedNames(asked: PullCredentials | undefined): string[] {
+  const tried = asked?.identity.credentials.slice(0, MAX_TRIED - 1) ?? [];
+  return [...new Set([...tried.map(sourceOf), sourceOf(undefined)])];
+}
+
+function describe(error: unknown, asked: PullCredentials | undefined): FailureText & Pick<Failure, 'code'> {
   if (error instanceof RegistryError) {
-    const { what, ...text } = REGISTRY_FAILURES[error.code];
-    return { code: error.code, what: error.code === 'denied' ? what + triedText(error) : what, ...text };
+    const text = REGISTRY_FAILURES[error.code];
+    return { code: error.code, ...text, ...(error.code === 'denied' ? deniedTo(error, asked, text) : {}) };
   }
   if (error instanceof PinStoreError) {
     const what = error.code === 'pin_unreadable' ? 'its pin cannot be read' : 'its pin cannot be recorded';
@@ -84,10 +108,25 @@ function describe(error: unknown): FailureText & Pick<Failure, 'code'> {
   return { code: 'internal_error', what: 'samebytes failed', nextStep: ASK_OPERATOR, status: 503 };
 }
 
-/** Which credentials were tried, by their names: there are a few at most, and a name is a namespace's and a Secret's. */
-function triedText({ tried }: RegistryError): string {
-  const names = tried.slice(0, MAX_TRIED).map((name) => name.slice(0, MAX_NAME_LENGTH));
-  return names.length === 0 ? '' : ` (tried: ${names.join(', ')})`;
+function deniedTo(
+  error: RegistryError,
+  asked: PullCredentials | undefined,
+  { what, nextStep }: FailureText,
+): Partial<FailureText> {
+  // What was really sent, where the registry's client says so: there are a few at most, and a name is a Secret's.
+  const known = error.tried.length > 0 ? error.tried : triedNames(asked);
+  const tried = known.slice(0, MAX_TRIED).map((name) => name.slice(0, MAX_NAME_LENGTH));
+  const whom = { what: `${what} (tried: ${tried.join(', ')})` };
+  const sources = tried.filter((name) => name !== sourceOf(undefined));
+  if (sources.length > 0) {
+    const users = `the ${sources.length === 1 ? 'user' : 'users'} in ${sources.join(' and ')}`;
+    return { ...whom, nextStep: `check that ${users} may pull this image, with that password` };
+  }
+  if (asked?.noneMatches !== true) return { ...whom, nextStep };
+  return {
+    ...whom,
+    nextStep: "none of the Pod's imagePullSecrets is for this registry: check their entries",
+  };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { PullCredentials } from '../credentials/keychain.ts';
 import type { ImageReference } from '../image/reference.ts';
 import type { PinStoreError } from '../pins/pin-store.ts';
 import type { DigestSource, LeftReason } from './outcome.ts';
@@ -18,12 +19,15 @@ export type ImageResult =
       readonly digest: string;
       readonly source: DigestSource;
       readonly notRecorded: 'full' | PinStoreError | undefined;
+      readonly asked: PullCredentials | undefined;
     }
   | {
       readonly image: PodImage;
       readonly is: 'failed';
       readonly reference: ImageReference;
       readonly error: unknown;
+      /** With whose credentials a registry was asked, as far as it came to that. */
+      readonly asked: PullCredentials | undefined;
     };
 
 export type PinnedResult = Extract<ImageResult, { is: 'pinned' }>;

@@ -31,7 +31,13 @@ export interface ImageDecision {
   readonly result:
     | { readonly is: 'pinned'; readonly digest: string; readonly source: DigestSource }
     | { readonly is: 'left'; readonly reason: LeftReason }
-    | { readonly is: 'failed'; readonly code: string; readonly error: unknown };
+    | {
+        readonly is: 'failed';
+        readonly code: string;
+        /** Whose credentials a registry was asked with, by the names of their Secrets; for the log. */
+        readonly tried?: readonly string[];
+        readonly error: unknown;
+      };
 }
 
 /** Where a digest came from: the revision's pin, the Pod's own record, its siblings, the tag cache, or a registry. */

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../json/json-object.ts';
 import { withDigest, type ImageReference } from '../image/reference.ts';
 import type { PodOwner } from '../pins/revision.ts';
-import { failureOf, type Failure } from './failure.ts';
+import { failureOf, triedNames, type Failure } from './failure.ts';
 import {
   annotationFits,
   readRecordedImages,
@@ -34,6 +34,9 @@ type Verdict = Pick<Decision, 'outcome' | 'denial' | 'patch' | 'warnings' | 'ima
 /** How many images a denial names; the log has them all. */
 const MAX_NAMED_IMAGES = 5;
 
+/** How many pull secrets that could not be used. */
+const MAX_NAMED_PROBLEMS = 5;
+
 /** Turns what became of each image into one answer: refuse, admit with a patch, or admit as it is. */
 export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict {
   const { mode, owner, results } = input;
@@ -42,7 +45,10 @@ export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict
   // An outage must not block `kubectl debug`.
   const fatal = failed.filter(({ image }) => image.type !== 'ephemeral');
   const images = results.map((result) => toImageDecision(result, owner));
-  const warnings = results.flatMap((result) => warningsOf(result, mode, owner));
+  const warnings = [
+    ...results.flatMap((result) => warningsOf(result, mode, owner)),
+    ...secretWarnings(results),
+  ];
 
   if (mode === 'audit') {
     const outcome =
@@ -73,12 +79,19 @@ function idleOutcome(results: readonly ImageResult[]): Outcome {
 
 function denialOf(failed: readonly FailedResult[], owner: PodOwner): NonNullable<Decision['denial']> {
   const failures = new Map(
-    failed.map(({ image, reference, error }) => [imageText(image, reference), failureOf(error, owner)]),
+    failed.map(({ image, reference, error, asked }) => [
+      imageText(image, reference),
+      failureOf(error, owner, asked),
+    ]),
   );
   const named = [...failures].slice(0, MAX_NAMED_IMAGES);
   const texts = named.map(([image, { what, nextStep }]) => `cannot pin image ${image}: ${what}; ${nextStep}`);
   const more = failures.size - named.length;
   if (more > 0) texts.push(`and ${more} more images`);
+  const problems = new Set(
+    [...failures.values()].flatMap((failure) => failure.problems.map(({ text }) => text)),
+  );
+  texts.push(...[...problems].slice(0, MAX_NAMED_PROBLEMS));
   return { code: worstStatus([...failures.values()]), message: `samebytes: ${texts.join('. ')}` };
 }
 
@@ -162,14 +175,25 @@ function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
   if (result.is === 'left') return { ...shared, result: { is: 'left', reason: result.reason } };
   return {
     ...shared,
-    result: { is: 'failed', code: failureOf(result.error, owner).code, error: result.error },
+    result: {
+      is: 'failed',
+      code: failureOf(result.error, owner).code,
+      ...(result.asked === undefined ? {} : { tried: triedNames(result.asked) }),
+      error: result.error,
+    },
   };
+}
+
+/** Pull secrets that could not be used where a registry was asked: the node will miss them as well. */
+function secretWarnings(results: readonly ImageResult[]): string[] {
+  const problems = results.flatMap((result) => (result.is === 'left' ? [] : (result.asked?.problems ?? [])));
+  return [...new Set(problems.map(({ text }) => text))];
 }
 
 function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] {
   const what = `${result.image.name}: ${quote(result.image.image)}`;
   if (result.is === 'failed') {
-    const { what: why } = failureOf(result.error, owner);
+    const { what: why } = failureOf(result.error, owner, result.asked);
     if (mode !== 'audit') return [`${what} runs by its tag, not pinned: ${why}`];
     return [`${result.image.type === 'ephemeral' ? 'would not pin' : 'would refuse'} ${what}: ${why}`];
   }

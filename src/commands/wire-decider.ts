@@ -1,8 +1,12 @@
+import { CoreV1Api } from '@kubernetes/client-node';
 import { Decider } from '../admission/decide.ts';
 import { imageMatcher, PolicyRules } from '../admission/policy.ts';
 import type { Settings } from '../config/settings.ts';
+import { Keychain } from '../credentials/keychain.ts';
 import { hostOf, type ImageReference } from '../image/reference.ts';
+import { ClusterPullSecrets } from '../kubernetes/pull-secrets.ts';
 import { Resolver } from '../resolver/resolver.ts';
+import { errorFields } from '../telemetry/log.ts';
 import { wirePins, type PinWiring } from './wire-pins.ts';
 import { wireRegistry } from './wire-registry.ts';
 
@@ -12,7 +16,7 @@ const now = (): number => performance.now();
 
 /** Joins the parts that decide about Pods, from the registry client up. `close` frees the connections. */
 export function wireDecider(options: WiringOptions): { decider: Decider; close: () => Promise<void> } {
-  const { settings, metrics } = options;
+  const { settings, metrics, cluster, log } = options;
   const { countCacheRequest } = metrics;
   const { client, close } = wireRegistry(options);
   const resolver = new Resolver({
@@ -22,10 +26,17 @@ export function wireDecider(options: WiringOptions): { decider: Decider; close: 
     countCacheRequest,
     now,
   });
+  const secrets =
+    cluster &&
+    new ClusterPullSecrets({
+      api: cluster.makeApiClient(CoreV1Api),
+      onUnreadable: (error) => log.warn({ error: errorFields(error) }, 'a pull secret cannot be read'),
+    });
+  const keychain = new Keychain({ secrets, countCacheRequest, now });
   const pins = wirePins(options, { resolver, client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
-  const decider = new Decider({ ...pins, resolver, rules, keepTag, pullPolicy });
+  const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy });
   return { decider, close: async () => void (await Promise.all([pins.close(), close()])) };
 }
 

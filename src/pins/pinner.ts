@@ -1,3 +1,4 @@
+import type { CredentialsFor, PullCredentials } from '../credentials/keychain.ts';
 import { SharedFlights } from '../flight/shared-flights.ts';
 import { normalizedName, type ImageReference } from '../image/reference.ts';
 import type { Identity } from '../registry/identity.ts';
@@ -27,7 +28,8 @@ export interface PinRequest {
   /** Whose replica the Pod is; one of nothing is pinned for itself alone. */
   readonly owner: PodOwner;
   readonly references: References;
-  readonly identity: Identity;
+  /** The Pod's credentials, asked for only where a registry is going to be asked. */
+  readonly credentialsFor: CredentialsFor;
   /** The Pod's labels, by which the other Pods of its revision are found. */
   readonly labels: Readonly<Record<string, unknown>>;
   readonly recording: Recording;
@@ -38,12 +40,14 @@ export interface Pinned {
   readonly digest: string;
   /** Where the digest came from: the revision's pin, its running Pods, the tag cache or a registry. */
   readonly source: 'pin' | 'sibling' | 'cache' | 'registry';
+  /** With whose credentials it was asked for, where it was. */
+  readonly asked?: PullCredentials | undefined;
   /** Why the revision does not remember it, where it should and does not. */
   readonly notRecorded?: 'full' | PinStoreError;
 }
 
 /** A digest, or what stood in its way: a RegistryError, a PinStoreError or the signal's reason. */
-export type PinResult = Pinned | { readonly error: unknown };
+export type PinResult = Pinned | { readonly error: unknown; readonly asked?: PullCredentials | undefined };
 export type PinResults = ReadonlyMap<string, PinResult>;
 
 /** Looks into manifests; the registry client in the product. */
@@ -180,7 +184,7 @@ export class Pinner {
       try {
         return [name, await this.#adopt(revision, reference, result, siblings, request)];
       } catch (error) {
-        return [name, { error }];
+        return [name, { error, asked: result.asked }];
       }
     });
     return new Map(await Promise.all(results));
@@ -191,18 +195,22 @@ export class Pinner {
     reference: ImageReference,
     resolved: PinResult,
     siblings: readonly SiblingImage[],
-    { identity, recording, signal }: PinRequest,
+    { credentialsFor, recording, signal }: PinRequest,
   ): Promise<PinResult> {
     const tagDigest = 'error' in resolved ? undefined : resolved.digest;
+    const { asked } = resolved;
     const adoption = await adoptionFrom(evidenceOf(reference, siblings), tagDigest, {
-      manifest: (digest) => this.#options.manifests.contentOf(reference, digest, identity, signal),
+      manifest: async (digest) => {
+        const { identity } = asked ?? (await credentialsFor(reference, signal));
+        return this.#options.manifests.contentOf(reference, digest, identity, signal);
+      },
       shareOnePlatform: async () => (await this.#options.siblings?.shareOnePlatform(signal)) ?? false,
     });
     // Whoever only looks leaves no trace.
     if (adoption.split.length > 1 && recording !== 'nothing') {
       this.#options.onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
     }
-    return adoption.adopt === undefined ? resolved : { digest: adoption.adopt, source: 'sibling' };
+    return adoption.adopt === undefined ? resolved : { digest: adoption.adopt, source: 'sibling', asked };
   }
 
   async #record(
@@ -229,14 +237,18 @@ export class Pinner {
   async #resolveAll(
     revision: Revision | undefined,
     references: readonly (readonly [string, ImageReference])[],
-    { identity, signal }: PinRequest,
+    { credentialsFor, signal }: PinRequest,
   ): Promise<PinResults> {
     const key = revision === undefined ? undefined : revisionKey(revision);
     const results = references.map(async ([name, reference]): Promise<[string, PinResult]> => {
+      let asked: PullCredentials | undefined;
       try {
-        return [name, await this.#options.resolver.fresh({ reference, identity, revision: key, signal })];
+        asked = await credentialsFor(reference, signal);
+        const { identity } = asked;
+        const resolution = await this.#options.resolver.fresh({ reference, identity, revision: key, signal });
+        return [name, { ...resolution, asked }];
       } catch (error) {
-        return [name, { error }];
+        return [name, { error, asked }];
       }
     });
     return new Map(await Promise.all(results));

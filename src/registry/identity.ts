@@ -6,7 +6,7 @@ const REDACTED = '[redacted]';
 export interface CredentialOptions {
   /** Stands for user name and secret in cache keys: a keyed hash, so that it tells nothing about them. */
   readonly fingerprint: string;
-  /** What a person calls it, for messages and logs: `Secret shop/regcred`. */
+  /** What a person calls it, for messages and logs: `Secret regcred`. */
   readonly source: string;
   readonly username: string;
   readonly secret: string;

@@ -1,5 +1,5 @@
 /** The caches whose use is counted. */
-export const CACHES = ['pin', 'tag', 'challenge', 'token'] as const;
+export const CACHES = ['pin', 'tag', 'challenge', 'token', 'credentials'] as const;
 export type Cache = (typeof CACHES)[number];
 
 /**

@@ -42,7 +42,7 @@ export class Metrics {
     });
     this.#cacheRequests = new Counter({
       name: 'samebytes_cache_requests_total',
-      help: 'Looks into a cache (pin, tag, challenge, token), by result (hit, miss, coalesced, stale, negative).',
+      help: 'Looks into a cache (pin, tag, challenge, token, credentials), by result (hit, miss, coalesced, stale, negative).',
       labelNames: ['cache', 'result'],
       registers,
     });

@@ -5,6 +5,8 @@ import type { Decision, Mode, PatchOperation } from '../../src/admission/outcome
 import { PolicyRules, type Policy, type PolicyRule } from '../../src/admission/policy.ts';
 import { RecreationGuard } from '../../src/admission/recreation-guard.ts';
 import type { AdmissionRequest } from '../../src/admission/review.ts';
+import { Keychain } from '../../src/credentials/keychain.ts';
+import type { PullSecrets } from '../../src/credentials/pull-secret.ts';
 import { normalizedName, type ImageReference } from '../../src/image/reference.ts';
 import type { ImagePin } from '../../src/pins/image-pin.ts';
 import { MemoryPinStore } from '../../src/pins/memory-pin-store.ts';
@@ -13,9 +15,11 @@ import type { PinStore } from '../../src/pins/pin-store.ts';
 import type { SiblingImage } from '../../src/pins/siblings.ts';
 import { Pinner } from '../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../src/pins/revision-finder.ts';
+import { sourceOf, type Identity } from '../../src/registry/identity.ts';
 import { RegistryError, type RegistryErrorCode } from '../../src/registry/errors.ts';
 import { Resolver, type TagSource } from '../../src/resolver/resolver.ts';
 import { FakeClock } from './clock.ts';
+import { CacheCounts } from './counted.ts';
 import { admissionRequest } from './pods.ts';
 import { noDeadline } from './signals.ts';
 
@@ -32,6 +36,8 @@ export const REGISTRY_WORDS = 'connect ECONNREFUSED 10.0.0.7:5000';
 /** Tags by normalised name, with a memory of what was asked. */
 export class FakeTags implements TagSource {
   readonly asked: string[] = [];
+  /** Who asked, question by question. */
+  readonly askers: Identity[] = [];
   readonly #answers = new Map<string, string | Error>();
 
   set(name: string, digest: string): void {
@@ -40,17 +46,19 @@ export class FakeTags implements TagSource {
 
   fail(name: string, failure: RegistryErrorCode | Error): void {
     const error =
-      failure instanceof Error
-        ? failure
-        : new RegistryError(failure, REGISTRY_WORDS, { registry: 'r', tried: ['anonymous'] });
+      failure instanceof Error ? failure : new RegistryError(failure, REGISTRY_WORDS, { registry: 'r' });
     this.#answers.set(name, error);
   }
 
-  async resolveTag(reference: ImageReference): Promise<{ digest: string }> {
+  async resolveTag(reference: ImageReference, identity: Identity): Promise<{ digest: string }> {
     const name = normalizedName(reference);
     this.asked.push(name);
+    this.askers.push(identity);
     const answer = this.#answers.get(name);
     if (answer === undefined) throw new RegistryError('not_found', REGISTRY_WORDS, { registry: 'r' });
+    // As the registry's client does: all of the identity, and then nobody in particular.
+    const tried = [...identity.credentials, undefined].map(sourceOf);
+    if (answer instanceof RegistryError && answer.tried.length === 0) throw answer.withTried(tried);
     if (answer instanceof Error) throw answer;
     return { digest: answer };
   }
@@ -91,12 +99,16 @@ export interface AdmissionUnderTestOptions {
   readonly pullPolicy?: 'keep' | 'ifNotPresent';
   readonly store?: PinStore;
   readonly pinner?: Pick<Pinner, 'pin'>;
+  readonly secrets?: PullSecrets;
 }
 
 /** A Decider over the real pinner, pin store, revision finder and resolver; only tags and clock are played. */
 export class AdmissionUnderTest {
   readonly tags = new FakeTags();
   readonly clock = new FakeClock();
+  readonly counts = new CacheCounts();
+  /** Who asked for manifests, question by question. */
+  readonly manifestAskers: Identity[] = [];
   /** Pins as they were created. */
   readonly created: ImagePin[] = [];
   /** What runs in the revision's Pods already. */
@@ -130,7 +142,12 @@ export class AdmissionUnderTest {
       store: options.store ?? memory,
       memory: pinMemory,
       siblings: { imagesOf: async () => this.siblings, shareOnePlatform: async () => true },
-      manifests: { contentOf: async () => ({ is: 'index', manifests: [] }) },
+      manifests: {
+        contentOf: async (_reference, _digest, identity) => {
+          this.manifestAskers.push(identity);
+          return { is: 'index', manifests: [] };
+        },
+      },
       onSplit: (_revision, reference, digests) => void this.splits.push(`${reference} ${digests.join(' ')}`),
       revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 1_000 }),
       resolver,
@@ -140,6 +157,11 @@ export class AdmissionUnderTest {
     this.#decider = new Decider({
       pinner: options.pinner ?? pinner,
       resolver,
+      keychain: new Keychain({
+        secrets: options.secrets,
+        countCacheRequest: this.counts.count,
+        now: this.clock.now,
+      }),
       guard: new RecreationGuard({
         maxRecreations: 10,
         withinMs: 30_000,

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ClusterConnection } from '../../src/kubernetes/cluster-connection.ts';
 import { applyPatch, type Operation } from 'rfc6902';
 import { Agent, request } from 'undici';
 import { issueCertificates } from '../../src/certificates/authority.ts';
@@ -39,13 +40,16 @@ export class WebhookUnderTest {
   ca = '';
 
   /** Starts everything on free loopback ports; `settings` are merged over the test's own, section by section. */
-  static async start(settings: Record<string, object> = {}): Promise<WebhookUnderTest> {
+  static async start(
+    settings: Record<string, object> = {},
+    cluster?: ClusterConnection,
+  ): Promise<WebhookUnderTest> {
     const started = new WebhookUnderTest();
-    await started.#start(settings);
+    await started.#start(settings, cluster);
     return started;
   }
 
-  async #start(settings: Record<string, object>): Promise<void> {
+  async #start(settings: Record<string, object>, cluster: ClusterConnection | undefined): Promise<void> {
     await this.registry.start();
     this.#directory = await mkdtemp(join(tmpdir(), 'samebytes-test-'));
     await this.renewCertificate();
@@ -67,7 +71,7 @@ export class WebhookUnderTest {
     const registries = [{ host: this.registry.host, insecure: true, allowLoopback: true }];
     this.#webhook = await startWebhook({
       settings: settingsSchema.parse({ registries, ...own, ...Object.fromEntries(sections) }),
-      cluster: undefined,
+      cluster,
       log: createLog({
         level: 'trace',
         pretty: false,

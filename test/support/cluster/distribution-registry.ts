@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { request } from 'undici';
+import { Agent, request } from 'undici';
+import { issueCertificates } from '../../../src/certificates/authority.ts';
 import { ChildProcess } from '../child-process.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
@@ -18,23 +19,44 @@ export interface GuardSettings {
   readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
+/** Those who may use a private registry, with their passwords. */
+export const REGISTRY_USERS = {
+  ann: 'planted-password-of-ann',
+  bob: 'planted-password-of-bob',
+} as const;
+
+/** The same for the registry, which takes bcrypt only. */
+const HTPASSWD = [
+  'ann:$2a$04$S45jN//XX16iZkySHNJP.uydULEY3PGb6oBA6O9slvyfGxfTAVRHW',
+  'bob:$2a$04$NpF.0.BHU4LOHXgJEhuGrOfLV6FFxgQe2LUhZvg04ZNOBYEf9HvWa',
+].join('\n');
+
+export interface RegistryOptions {
+  /** It takes nobody but {@link REGISTRY_USERS}, and speaks TLS, since passwords go over the wire. */
+  readonly private?: boolean;
+}
+
 /** The distribution project's registry, in a process of its own; its content outlives `stop` until `remove`. */
 export class DistributionRegistry {
   readonly #directory: string;
   readonly #port: number;
+  readonly #isPrivate: boolean;
+  #agent = new Agent();
   #process: ChildProcess | undefined;
   /** What it logged before it was stopped last. */
   #earlier = '';
 
-  private constructor(directory: string, port: number) {
+  private constructor(directory: string, port: number, isPrivate: boolean) {
     this.#directory = directory;
     this.#port = port;
+    this.#isPrivate = isPrivate;
   }
 
-  static async start(): Promise<DistributionRegistry> {
+  static async start(options: RegistryOptions = {}): Promise<DistributionRegistry> {
     const directory = await mkdtemp(join(tmpdir(), 'samebytes-registry-'));
     const [port = 0] = await freePorts(1);
-    const registry = new DistributionRegistry(directory, port);
+    const registry = new DistributionRegistry(directory, port, options.private ?? false);
+    if (options.private) await registry.#writeSecrets();
     await registry.start();
     return registry;
   }
@@ -42,6 +64,11 @@ export class DistributionRegistry {
   /** As it stands in images. */
   get host(): string {
     return `localhost:${this.#port}`;
+  }
+
+  /** Whoever is to trust a private registry needs this file. */
+  get caFile(): string {
+    return join(this.#directory, 'ca.crt');
   }
 
   get running(): boolean {
@@ -56,8 +83,10 @@ export class DistributionRegistry {
       version: '0.1',
       log: { level: 'error', accesslog: { disabled: false } },
       storage: { filesystem: { rootdirectory: root, maxthreads: 100 }, delete: { enabled: true } },
-      http: { addr: `127.0.0.1:${this.#port}`, ...(tls && { tls }) },
-      ...(auth && { auth }),
+      http: { addr: `127.0.0.1:${this.#port}`, ...(this.#isPrivate ? { tls: this.#tls } : tls && { tls }) },
+      ...(this.#isPrivate
+        ? { auth: { htpasswd: { realm: 'test', path: this.#file('htpasswd') } } }
+        : auth && { auth }),
     };
     const file = join(this.#directory, 'config.yaml');
     await writeFile(file, JSON.stringify(config));
@@ -65,8 +94,7 @@ export class DistributionRegistry {
     const env = { OTEL_TRACES_EXPORTER: 'none' };
     this.#process = new ChildProcess({ command, args: ['serve', file], env });
     await until('the registry', async () => {
-      const url = `http://127.0.0.1:${this.#port}/v2/`;
-      const { statusCode, body } = await request(url, { reset: true });
+      const { statusCode, body } = await this.#request('GET', '');
       await body.dump();
       // Over TLS it answers such a request with 400.
       return statusCode === (tls ? 400 : auth ? 401 : 200);
@@ -82,6 +110,7 @@ export class DistributionRegistry {
 
   async remove(): Promise<void> {
     await this.stop();
+    await this.#agent.close();
     await rm(this.#directory, { recursive: true, force: true });
   }
 
@@ -121,9 +150,7 @@ export class DistributionRegistry {
   }
 
   async deleteManifest(repository: string, digest: string): Promise<void> {
-    const { statusCode, body } = await request(`${this.#url(repository)}/manifests/${digest}`, {
-      method: 'DELETE',
-    });
+    const { statusCode, body } = await this.#request('DELETE', `${repository}/manifests/${digest}`);
     if (statusCode !== 202) throw new Error(`delete ${digest}: ${statusCode} ${await body.text()}`);
     await body.dump();
   }
@@ -136,29 +163,65 @@ export class DistributionRegistry {
 
   async #blob(repository: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-    const begun = await request(`${this.#url(repository)}/blobs/uploads/`, { method: 'POST' });
+    const begun = await this.#request('POST', `${repository}/blobs/uploads/`);
     await begun.body.dump();
-    const location = new URL(String(begun.headers['location']), `http://127.0.0.1:${this.#port}`);
+    const location = new URL(String(begun.headers['location']), this.#url);
     location.searchParams.set('digest', digest);
-    const headers = { 'content-type': 'application/octet-stream' };
-    const done = await request(location, { method: 'PUT', headers, body: bytes });
+    const done = await this.#request('PUT', location, bytes, 'application/octet-stream');
     if (done.statusCode !== 201) throw new Error(`blob: ${done.statusCode} ${await done.body.text()}`);
     await done.body.dump();
     return { digest, size: bytes.length };
   }
 
   async #manifest(repository: string, tag: string, manifest: object, type: string): Promise<string> {
-    const { statusCode, headers, body } = await request(`${this.#url(repository)}/manifests/${tag}`, {
-      method: 'PUT',
-      headers: { 'content-type': type },
-      body: JSON.stringify(manifest),
-    });
+    const path = `${repository}/manifests/${tag}`;
+    const { statusCode, headers, body } = await this.#request('PUT', path, JSON.stringify(manifest), type);
     const text = await body.text();
     if (statusCode !== 201) throw new Error(`manifest: ${statusCode} ${text}`);
     return String(headers['docker-content-digest']);
   }
 
-  #url(repository: string): string {
-    return `http://127.0.0.1:${this.#port}/v2/${repository}`;
+  /** Sends a request to a path below `/v2/`, or to where the registry says, as one of its users. */
+  async #request(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string | URL,
+    body: string | Buffer | null = null,
+    type = '',
+  ): ReturnType<typeof request> {
+    const authorization = `Basic ${Buffer.from(`ann:${REGISTRY_USERS.ann}`).toString('base64')}`;
+    return request(new URL(path, this.#url), {
+      dispatcher: this.#agent,
+      method,
+      headers: {
+        ...(type === '' ? {} : { 'content-type': type }),
+        ...(this.#isPrivate ? { authorization } : {}),
+      },
+      body,
+      // One that was stopped and started again answers on no connection of before.
+      reset: method === 'GET',
+    });
+  }
+
+  get #url(): string {
+    return `${this.#isPrivate ? 'https' : 'http'}://127.0.0.1:${this.#port}/v2/`;
+  }
+
+  get #tls(): object {
+    return { certificate: this.#file('tls.crt'), key: this.#file('tls.key') };
+  }
+
+  #file(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  async #writeSecrets(): Promise<void> {
+    const { ca, serving } = await issueCertificates({
+      names: ['localhost', '127.0.0.1'],
+      notBefore: new Date(),
+      validDays: 1,
+    });
+    this.#agent = new Agent({ connect: { ca: ca.cert } });
+    const files = { 'ca.crt': ca.cert, 'tls.crt': serving.cert, 'tls.key': serving.key, htpasswd: HTPASSWD };
+    await Promise.all(Object.entries(files).map(([name, text]) => writeFile(this.#file(name), text)));
   }
 }

@@ -12,12 +12,15 @@ import { Api, type KubeObject } from './api.ts';
 import { kubeconfigOf, type ControlPlaneAddress } from './control-plane.ts';
 import { Kubectl } from './kubectl.ts';
 
-const BASE = fileURLToPath(new URL('../../../manifests/base', import.meta.url));
+const MANIFESTS = fileURLToPath(new URL('../../../manifests', import.meta.url));
+const BASE = join(MANIFESTS, 'base');
 const NAMESPACE = 'samebytes';
 /** The webhooks of the configuration in their order, and the path of each. */
 const WEBHOOKS = { enabled: 'enabled', late: 'enabled', allow: 'allow', audit: 'audit' } as const;
 
 export interface InstallOptions {
+  /** Which manifests; the base where absent. */
+  readonly overlay?: 'least-privilege';
   /** How many webhook processes stand behind the balancer. */
   readonly processes?: number;
   /** Merged over the settings that are installed, section by section. */
@@ -201,6 +204,15 @@ export class Installation {
     return texts.reduce((sum, text) => sum + sampleIn(text, sample), 0);
   }
 
+  /** Everything at `/metrics` of the processes that run. */
+  async metrics(): Promise<string> {
+    const texts = [...this.#processes.values()].map(async ({ healthPort }) => {
+      const { body } = await request(`http://127.0.0.1:${healthPort}/metrics`, { reset: true });
+      return body.text();
+    });
+    return (await Promise.all(texts)).join('\n');
+  }
+
   /** Makes a namespace with these labels, and waits for what Kubernetes puts into it. */
   async namespace(name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.api.post('/api/v1/namespaces', {
@@ -283,11 +295,13 @@ export class Installation {
       metadata: { name: 'samebytes', namespace: NAMESPACE },
       data: { 'settings.yaml': settings },
     };
+    const { overlay } = this.#options;
+    const installed = overlay === undefined ? BASE : join(MANIFESTS, 'overlays', overlay);
     const kustomization = {
       apiVersion: 'kustomize.config.k8s.io/v1beta1',
       kind: 'Kustomization',
       // kustomize takes a base by relative path only.
-      resources: [relative(this.#directory, BASE)],
+      resources: [relative(this.#directory, installed)],
       patches: [
         { patch: stringify(settingsObject) },
         { target: { kind: 'MutatingWebhookConfiguration' }, patch: stringify(addresses) },

@@ -6,6 +6,7 @@ import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf } from '../../../src/pins/revision.ts';
+import { anonymously } from '../../support/anonymously.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { AdmissionUnderTest } from '../../support/deciding.ts';
 import { digest } from '../../support/digests.ts';
@@ -113,7 +114,7 @@ test('a ControllerRevision that was made again under its name is another revisio
       owner: ownerOf({ labels, ownerReferences: [ownedBy('StatefulSet', 'sts')] }, 'shop'),
       labels,
       references: new Map([[normalizedName(reference), reference]]),
-      identity: { fingerprint: 'anonymous', credentials: [] },
+      credentialsFor: anonymously,
       recording: 'everything',
       signal: noDeadline(),
     });

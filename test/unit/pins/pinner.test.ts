@@ -10,6 +10,7 @@ import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
 import { RegistryError } from '../../../src/registry/errors.ts';
 import { Resolver, type TagSource } from '../../../src/resolver/resolver.ts';
 import { FakeClock } from '../../support/clock.ts';
+import { anonymously } from '../../support/anonymously.ts';
 import { CacheCounts } from '../../support/counted.ts';
 import { digest } from '../../support/digests.ts';
 import { HeldSource, MovingSource } from '../../support/held-source.ts';
@@ -67,7 +68,7 @@ function request(images: readonly string[], fields: Partial<PinRequest> = {}): P
   return {
     owner: owner('rs-1'),
     references,
-    identity: { fingerprint: 'anonymous', credentials: [] },
+    credentialsFor: anonymously,
     labels: {},
     recording: 'everything',
     signal: noDeadline(),
@@ -270,7 +271,7 @@ test('an image for which the pin has no room is pinned for this Pod alone', asyn
     record: async (revision) => ({ revision, images: [], id: 'pin-1' }),
   };
   const results = await pinner(new MovingSource(A), full).pin(request([WEB]));
-  expect(results.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: 'full' });
+  expect(results.get(WEB)).toMatchObject({ digest: A, source: 'registry', notRecorded: 'full' });
 });
 
 const unreadable = new PinStoreError('pin_unreadable', 'no');
@@ -298,7 +299,7 @@ test.each([unreadable, unwritable])(
     const results = await pinner(new MovingSource(A), broken(error)).pin(
       request([WEB], { recording: 'what_resolved' }),
     );
-    expect(results.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: error });
+    expect(results.get(WEB)).toMatchObject({ digest: A, source: 'registry', notRecorded: error });
   },
 );
 
@@ -329,6 +330,6 @@ test('a Pod that must be refused inherits no tolerance from one that need not, t
     under.pin(request([WEB], { recording: 'what_resolved' })),
     under.pin(request([WEB], { recording: 'everything' })),
   ]);
-  expect(tolerant.get(WEB)).toEqual({ digest: A, source: 'registry', notRecorded: unwritable });
+  expect(tolerant.get(WEB)).toMatchObject({ digest: A, source: 'registry', notRecorded: unwritable });
   expect(strict.get(WEB)).toEqual({ error: unwritable });
 });
