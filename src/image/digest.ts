@@ -23,6 +23,6 @@ export function isManifestDigest(text: string): boolean {
 }
 
 /** The digest of `bytes`, e.g. `sha256:e3b0…`. */
-export function digestOf(bytes: Uint8Array, algorithm: 'sha256' | 'sha512' = 'sha256'): string {
+export function digestOf(bytes: Uint8Array, algorithm: 'sha256' | 'sha384' | 'sha512' = 'sha256'): string {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
 }

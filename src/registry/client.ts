@@ -11,8 +11,8 @@ import {
   descriptorFromHeaders,
   MANIFEST_ACCEPT,
   MAX_MANIFEST_BYTES,
-  type ManifestContent,
   type ManifestDescriptor,
+  type ManifestDetails,
 } from './manifest.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { TransportAnswer } from './transport.ts';
@@ -80,7 +80,7 @@ export class RegistryClient {
     digest: string,
     identity: Identity,
     signal: AbortSignal,
-  ): Promise<ManifestContent | undefined> {
+  ): Promise<ManifestDetails | undefined> {
     const { registry, url, access } = this.#manifest(reference, digest, identity, signal);
     const answer = await this.#request('GET', url, access);
     if (answer.status === 404) return undefined;
