@@ -40,12 +40,13 @@ describe('a manifest is', () => {
   });
 });
 
+function platformsOf(...platforms: unknown[]): unknown {
+  const manifests = platforms.map((platform, index) => ({ digest: `sha256:${index}`, platform }));
+  const found = content({ schemaVersion: 2, manifests }, `${OCI}.index.v1+json`);
+  return (found as { platforms: unknown }).platforms;
+}
+
 describe('the platforms of an index', () => {
-  const platformsOf = (...platforms: unknown[]): unknown => {
-    const manifests = platforms.map((platform, index) => ({ digest: `sha256:${index}`, platform }));
-    const found = content({ schemaVersion: 2, manifests }, `${OCI}.index.v1+json`);
-    return (found as { platforms: unknown }).platforms;
-  };
   const amd64 = { os: 'linux', architecture: 'amd64' };
 
   test('are system, processor and its variant, in the order of the index', () => {
