@@ -144,6 +144,7 @@ export class ImageLookup {
   }
 
   #explain(error: unknown, reference: ImageReference | undefined): ResolveFailure {
-    return explainFailure(error, reference && this.#options.rulesOf(hostOf(reference)));
+    const host = reference && hostOf(reference);
+    return explainFailure(error, host === undefined ? undefined : { host, ...this.#options.rulesOf(host) });
   }
 }

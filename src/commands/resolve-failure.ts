@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import { DeadlineError } from '../admission/failure.ts';
 import { InvalidReferenceError } from '../image/reference.ts';
-import type { AddressRules } from '../registry/address-guard.ts';
+import { isForbidden, type AddressRules } from '../registry/address-guard.ts';
 import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
 import { causeOf, type Cause } from './failure-cause.ts';
 
@@ -11,6 +12,11 @@ export interface ResolveFailure {
   /** What happened in detail; never a secret, and nothing of a registry's body. */
   readonly cause: string | undefined;
   readonly nextStep: string;
+}
+
+/** The registry of the image, as it stands there, and which addresses it may be at as things are. */
+export interface AskedRegistry extends AddressRules {
+  readonly host: string;
 }
 
 type FailureText = Pick<ResolveFailure, 'message' | 'nextStep'>;
@@ -52,13 +58,11 @@ const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
   },
 };
 
-const ALL_CLOSED: AddressRules = { allowPrivate: false, allowLoopback: false };
-
 /**
- * Words for an error of resolving one image; `rules` are those that its registry is under.
+ * Words for an error of resolving one image; `asked` is undefined where nobody could read which registry it names.
  * @throws {unknown} the error itself, where it is none that resolving can end in: a fault of ours.
  */
-export function explainFailure(error: unknown, rules: AddressRules = ALL_CLOSED): ResolveFailure {
+export function explainFailure(error: unknown, asked: AskedRegistry | undefined): ResolveFailure {
   if (error instanceof InvalidReferenceError) {
     const message = 'Kubernetes cannot read this image';
     return { class: error.code, message, cause: error.message, nextStep: NAMED_LIKE_THIS };
@@ -67,39 +71,55 @@ export function explainFailure(error: unknown, rules: AddressRules = ALL_CLOSED)
     const nextStep = 'try again, or allow more time with --timeout';
     return { class: error.code, message: 'no answer in time', cause: error.message, nextStep };
   }
-  if (!(error instanceof RegistryError)) throw error;
+  if (!(error instanceof RegistryError) || asked === undefined) throw error;
   const { message, nextStep } = REGISTRY_FAILURES[error.code];
   const cause = causeOf(error);
-  const better =
-    error.code === 'forbidden_address' ? openingAdvice(rules) : betterAdvice(error, cause, rules);
-  return { class: error.code, message, cause: cause.text, nextStep: better ?? nextStep };
+  return {
+    class: error.code,
+    message,
+    cause: cause.text,
+    nextStep: betterAdvice(error, cause, asked) ?? nextStep,
+  };
 }
 
 function betterAdvice(
   { code, registry, retryAfterMs }: RegistryError,
-  cause: Cause,
-  { allowPrivate }: AddressRules,
+  { kind }: Cause,
+  asked: AskedRegistry,
 ): string | undefined {
+  if (code === 'forbidden_address') return openingAdvice(registry, asked);
   if (code === 'throttled' && retryAfterMs !== undefined) {
     return `try again in ${Math.ceil(retryAfterMs / 1000)} s, as the registry asks`;
   }
-  if (cause.kind === 'no_tls') {
+  // A token server or the end of a redirect is no registry that could be listed.
+  if (kind === 'no_tls' && registry === asked.host) {
     return `if it speaks plain HTTP, say so ${SETTINGS}: registries: [{ host: '${registry}', insecure: true }]`;
   }
-  if (cause.kind === 'unknown_host') {
+  if (kind === 'unknown_host') {
     const ownName = '; a name that only your own network knows needs --allow-private';
-    return `check the spelling of the host${allowPrivate ? '' : ownName}`;
+    return `check the spelling of the host, and the network (proxies are not used)${asked.allowPrivate ? '' : ownName}`;
   }
-  if (cause.kind === 'bad_certificate') return 'ask whoever runs the registry: trusting it would not help';
+  if (kind === 'bad_certificate') return 'ask whoever runs the registry: trusting it would not help';
   return undefined;
 }
 
-/** How to open an address, of the ways that are not taken yet. Some addresses are closed whatever is set. */
-function openingAdvice({ allowPrivate, allowLoopback }: AddressRules): string {
+/**
+ * How to open the address of `contacted`, of the ways that are not taken yet: where the address is written out, only
+ * those that help. Some addresses are closed whatever is set.
+ */
+function openingAdvice(contacted: string, { allowPrivate, allowLoopback }: AddressRules): string {
+  const loopback = !allowLoopback && mayOpen(contacted, { allowPrivate, allowLoopback: true });
+  const privateNetwork = !allowPrivate && mayOpen(contacted, { allowPrivate: true, allowLoopback });
   const ways = [
-    ...(allowLoopback ? [] : ['--allow-loopback (on this machine)']),
-    ...(allowPrivate ? [] : ['--allow-private (in your own network)']),
+    ...(loopback ? ['--allow-loopback (on this machine)'] : []),
+    ...(privateNetwork ? ['--allow-private (in your own network)'] : []),
   ];
   if (ways.length === 0) return 'no registry may be there (link-local, multicast, metadata of a cloud)';
   return `if it is meant to be there: ${ways.join(' or ')}, or list it ${SETTINGS}`;
+}
+
+function mayOpen(contacted: string, rules: AddressRules): boolean {
+  const host = new URL(`https://${contacted}`).hostname.replace(/^\[|\]$/g, '');
+  if (host === 'localhost') return rules.allowLoopback;
+  return isIP(host) === 0 || !isForbidden(host, rules);
 }

@@ -123,10 +123,15 @@ function groupText(group: readonly FailedImage[]): string {
   const { class: failureClass, message, cause, nextStep } = first.failure;
   return [
     `${failureClass}: ${message}`,
-    ...group.map(({ written }) => `  ${printable(written)}`),
+    ...group.map(({ written }) => `  ${printable(visible(written))}`),
     ...(cause === undefined ? [] : [`  cause: ${printable(cause)}`]),
     `  next:  ${nextStep}`,
   ].join('\n');
+}
+
+/** What somebody wrote; in quotes where its ends could not be seen. */
+function visible(written: string): string {
+  return written === '' || written !== written.trim() ? `"${written}"` : written;
 }
 
 function nameCells(reference: ImageReference): string[] {

@@ -4,10 +4,11 @@ import { explainFailure } from '../../../src/commands/resolve-failure.ts';
 import { InvalidReferenceError } from '../../../src/image/reference.ts';
 import { REGISTRY_ERROR_CODES, RegistryError, type RegistryErrorCode } from '../../../src/registry/errors.ts';
 
-const CLOSED = { allowPrivate: false, allowLoopback: false };
+const HOST = 'registry.test:5000';
+const CLOSED = { host: HOST, allowPrivate: false, allowLoopback: false };
 
 function registryError(code: RegistryErrorCode, details: object = {}): RegistryError {
-  return new RegistryError(code, 'what we saw', { registry: 'registry.test:5000', ...details });
+  return new RegistryError(code, 'what we saw', { registry: HOST, ...details });
 }
 
 /** An error with a code, as Node.js and its libraries throw them; their message quotes the other side. */
@@ -16,19 +17,19 @@ function coded(code: string, cause?: unknown): Error {
 }
 
 function causeText(cause: unknown): string | undefined {
-  return explainFailure(registryError('unreachable', { cause })).cause;
+  return explainFailure(registryError('unreachable', { cause }), CLOSED).cause;
 }
 
 function nextStep(code: RegistryErrorCode, details: object, rules = CLOSED): string {
   return explainFailure(registryError(code, details), rules).nextStep;
 }
 
-function closed(allowPrivate: boolean, allowLoopback: boolean): string {
-  return nextStep('forbidden_address', {}, { allowPrivate, allowLoopback });
+function closed(allowPrivate: boolean, allowLoopback: boolean, registry = HOST): string {
+  return nextStep('forbidden_address', { registry }, { host: HOST, allowPrivate, allowLoopback });
 }
 
 test.each(REGISTRY_ERROR_CODES)('%s is explained by what it is, its cause and a next step', (code) => {
-  const failure = explainFailure(registryError(code));
+  const failure = explainFailure(registryError(code), CLOSED);
   expect(failure.class).toBe(code);
   expect(failure.message).not.toBe('');
   expect(failure.cause).toBe('what we saw');
@@ -36,12 +37,12 @@ test.each(REGISTRY_ERROR_CODES)('%s is explained by what it is, its cause and a 
 });
 
 test('a deadline and an image that nobody can read are explained, too', () => {
-  expect(explainFailure(new DeadlineError('not done after 10 s'))).toMatchObject({
+  expect(explainFailure(new DeadlineError('not done after 10 s'), CLOSED)).toMatchObject({
     class: 'deadline',
     cause: 'not done after 10 s',
     nextStep: expect.stringContaining('--timeout'),
   });
-  expect(explainFailure(new InvalidReferenceError('it is empty'))).toMatchObject({
+  expect(explainFailure(new InvalidReferenceError('it is empty'), undefined)).toMatchObject({
     class: 'invalid_reference',
     cause: 'it is empty',
   });
@@ -49,7 +50,7 @@ test('a deadline and an image that nobody can read are explained, too', () => {
 
 test('a fault of ours is thrown, not explained away', () => {
   const fault = new TypeError('undefined is not a function');
-  expect(() => explainFailure(fault)).toThrow(fault);
+  expect(() => explainFailure(fault, CLOSED)).toThrow(fault);
 });
 
 describe('a cause', () => {
@@ -83,6 +84,20 @@ describe('the next step', () => {
     expect(closed(true, true)).not.toContain('--allow');
   });
 
+  test.each([
+    ['localhost:5000', '--allow-loopback'],
+    ['127.0.0.1:5000', '--allow-loopback'],
+    ['[::1]:5000', '--allow-loopback'],
+    ['10.1.2.3', '--allow-private'],
+    ['[fd00::1]:5000', '--allow-private'],
+  ])('of the address %s is %s alone', (registry, flag) => {
+    expect(closed(false, false, registry).match(/--allow-\w+/g)).toEqual([flag]);
+  });
+
+  test.each(['169.254.169.254', '[fe80::1]', '0.0.0.0:80'])('of the address %s is none', (registry) => {
+    expect(closed(false, false, registry)).toMatch(/^no registry may be there/);
+  });
+
   test('of a host that is not found names --allow-private, unless that is given', () => {
     const cause = coded('ENOTFOUND');
     expect(nextStep('unreachable', { cause })).toContain('--allow-private');
@@ -98,6 +113,11 @@ describe('the next step', () => {
     expect(nextStep('unreachable', { cause })).toContain(
       "registries: [{ host: 'registry.test:5000', insecure: true }]",
     );
+  });
+
+  test('of a token server without TLS is no setting of the registry', () => {
+    const cause = coded('ERR_SSL_WRONG_VERSION_NUMBER');
+    expect(nextStep('unreachable', { cause, registry: 'auth.test' })).not.toContain('insecure');
   });
 
   test('of a certificate that trusting would not mend names no setting', () => {

@@ -166,6 +166,10 @@ describe('failures', () => {
     );
   });
 
+  test('of images whose ends cannot be seen have them in quotes', () => {
+    expect(failuresText([failed(''), failed(' nginx')])).toContain('\n  ""\n  " nginx"\n');
+  });
+
   test('with another cause stand apart', () => {
     const text = failuresText([failed('a:5000/x'), failed('b:5000/x', { cause: 'b:5000 gave no answer' })]);
     expect(text.match(/^unreachable/gm)).toHaveLength(2);
