@@ -18,10 +18,10 @@ const now = (): number => performance.now();
 export function wireDecider(options: WiringOptions): { decider: Decider; close: () => Promise<void> } {
   const { settings, metrics, cluster, log } = options;
   const { countCacheRequest } = metrics;
-  const { client, close } = wireRegistry(options);
+  const registry = wireRegistry(options);
   const resolver = new Resolver({
     ...settings.resolver,
-    source: client,
+    source: registry.client,
     isImmutable: immutableTags(settings),
     countCacheRequest,
     now,
@@ -33,11 +33,11 @@ export function wireDecider(options: WiringOptions): { decider: Decider; close: 
       onUnreadable: (error) => log.warn({ error: errorFields(error) }, 'a pull secret cannot be read'),
     });
   const keychain = new Keychain({ secrets, countCacheRequest, now });
-  const pins = wirePins(options, { resolver, client });
+  const pins = wirePins(options, { resolver, client: registry.client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
   const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy });
-  return { decider, close: async () => void (await Promise.all([pins.close(), close()])) };
+  return { decider, close: async () => void (await Promise.all([pins.close(), registry.close()])) };
 }
 
 function immutableTags({ registries }: Settings): (reference: ImageReference) => boolean {

@@ -1,13 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { readCaFile } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import type { RegistryClient } from '../registry/client.ts';
-import { createClient } from '../registry/create-client.ts';
+import { createClient, type ClientOptions } from '../registry/create-client.ts';
 import type { RegistryOptions } from '../registry/endpoint.ts';
 import { NoticeLog } from '../telemetry/notice-log.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { USER_AGENT } from './version.ts';
+
+type WiredClient = ReturnType<typeof createClient>;
 
 /** Joins the registry client with settings, metrics and log. `close` frees its connections. */
 export function wireRegistry({
@@ -18,11 +19,10 @@ export function wireRegistry({
   readonly settings: Settings;
   readonly metrics: Metrics;
   readonly log: Logger;
-}): { client: RegistryClient; close: () => Promise<void> } {
+}): WiredClient {
   const notices = new NoticeLog(log);
-  return createClient({
-    registries: settings.registries.map(registryOptions),
-    userAgent: USER_AGENT,
+  return askRegistries({
+    registries: registryOptions(settings.registries),
     deadlineMs: settings.resolver.registryDeadlineMs,
     countCacheRequest: metrics.countCacheRequest,
     events: {
@@ -39,6 +39,16 @@ export function wireRegistry({
       },
       onDeniedFast: metrics.countDeniedFast,
     },
+  });
+}
+
+/** A registry client of this program, for whoever listens to its events. `close` frees its connections. */
+export function askRegistries(
+  options: Pick<ClientOptions, 'registries' | 'deadlineMs' | 'countCacheRequest' | 'events'>,
+): WiredClient {
+  return createClient({
+    ...options,
+    userAgent: USER_AGENT,
     retry: { random: Math.random, wait: pause },
     now: () => performance.now(),
   });
@@ -49,8 +59,18 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
 }
 
-function registryOptions(registry: Settings['registries'][number], index: number): RegistryOptions {
-  const { host, insecure, caFile, allowPrivateAddresses: allowPrivate, allowLoopback, tokenHosts } = registry;
-  const ca = caFile === undefined ? undefined : readCaFile(caFile, `registries[${index}].caFile`);
-  return { host, insecure, ca, allowPrivate, allowLoopback, tokenHosts };
+/** What the settings say of registries, with the CA files that they name. @throws {SettingsError} for such a file. */
+export function registryOptions(registries: Settings['registries']): RegistryOptions[] {
+  return registries.map((registry, index) => {
+    const {
+      host,
+      insecure,
+      caFile,
+      allowPrivateAddresses: allowPrivate,
+      allowLoopback,
+      tokenHosts,
+    } = registry;
+    const ca = caFile === undefined ? undefined : readCaFile(caFile, `registries[${index}].caFile`);
+    return { host, insecure, ca, allowPrivate, allowLoopback, tokenHosts };
+  });
 }

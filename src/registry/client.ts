@@ -14,8 +14,8 @@ import {
   descriptorFromBody,
   descriptorFromHeaders,
   digestHeaderLies,
-  type ManifestContent,
   type ManifestDescriptor,
+  type ManifestDetails,
 } from './manifest.ts';
 import type { PullQuotas } from './rate-limit.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -65,7 +65,7 @@ export class RegistryClient {
     digest: string,
     identity: Identity,
     signal: AbortSignal,
-  ): Promise<ManifestContent | undefined> {
+  ): Promise<ManifestDetails | undefined> {
     try {
       return await this.#ask(reference, identity, signal, async (access) => {
         const { answer } = await this.#get(access, digest);

@@ -1,5 +1,5 @@
 import { DIGEST_ALGORITHMS, digestOf, isDigest, isManifestDigest } from '../image/digest.ts';
-import { isObject, parseObject } from '../json/json-object.ts';
+import { isObject, parseObject, type JsonObject } from '../json/json-object.ts';
 import { RegistryError } from './errors.ts';
 import type { TransportAnswer } from './transport.ts';
 
@@ -13,6 +13,13 @@ export interface ManifestDescriptor {
 /** What a manifest is: an index over the manifests of several platforms, or one image. */
 export type ManifestContent =
   { readonly is: 'index'; readonly manifests: readonly string[] } | { readonly is: 'image' };
+
+/** A manifest's content with what people want to know of it. */
+export type ManifestDetails = ManifestContent & {
+  readonly mediaType: string;
+  /** `linux/arm64/v8`: those that an index is for, each once, in its order; none for an image. */
+  readonly platforms: readonly string[];
+};
 
 const MEDIA_TYPES: readonly string[] = [
   'application/vnd.oci.image.index.v1+json',
@@ -30,6 +37,17 @@ export const MANIFEST_ACCEPT = MEDIA_TYPES.join(', ');
 
 /** The largest manifest that is read: distribution's own limit on pushes. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+/** Those that a reference may have; a body is checked by the same one. */
+/** More platforms of one index are not listed; the largest in the field have some twenty. */
+const MAX_PLATFORMS = 100;
+/** What Go calls systems and processors; nothing else gets in, since it is printed on terminals. */
+const PLATFORM_PART = /^[a-z0-9][a-z0-9._-]{0,31}$/;
+
+/** Whether manifests of this type are an index over the manifests of several platforms. */
+export function isIndexType(mediaType: string): boolean {
+  return mediaType.includes('index') || mediaType.includes('manifest.list');
+}
 
 /**
  * The descriptor that the headers of a successful HEAD give; undefined where they name no usable digest, so that
@@ -78,19 +96,31 @@ export function digestHeaderLies(answer: TransportAnswer): boolean {
  * What the manifest with this digest is, from the body of a successful GET.
  * @throws {RegistryError} `invalid_answer` where the body is another manifest, or none.
  */
-export function contentFromBody(answer: TransportAnswer, digest: string, registry: string): ManifestContent {
+export function contentFromBody(answer: TransportAnswer, digest: string, registry: string): ManifestDetails {
   const { mediaType = '' } = descriptorFromBody(answer, registry);
-  const algorithm = digest.startsWith('sha512:') ? 'sha512' : 'sha256';
+  const algorithm = DIGEST_ALGORITHMS.find((name) => digest.startsWith(`${name}:`));
   if (digestOf(answer.body, algorithm) !== digest) {
     throw new RegistryError('invalid_answer', `the registry answered with another manifest than ${digest}`, {
       registry,
     });
   }
-  if (!mediaType.includes('index') && !mediaType.includes('manifest.list')) return { is: 'image' };
+  if (!isIndexType(mediaType)) return { is: 'image', mediaType, platforms: [] };
   const { manifests } = parseObject(answer.body.toString('utf8')) ?? {};
   const entries = Array.isArray(manifests) ? manifests.filter(isObject) : [];
   const digests = entries.map((entry) => entry['digest']).filter((value) => typeof value === 'string');
-  return { is: 'index', manifests: digests };
+  return { is: 'index', manifests: digests, mediaType, platforms: platformsOf(entries) };
+}
+
+/** Attestations stand in an index as manifests of the platform unknown/unknown (buildkit docs/attestations). */
+function platformsOf(entries: readonly JsonObject[]): string[] {
+  const platforms = entries.map(({ platform }) => {
+    const { os, architecture, variant } = isObject(platform) ? platform : {};
+    const parts = variant === undefined || variant === '' ? [os, architecture] : [os, architecture, variant];
+    const isKnown = parts.every((part) => typeof part === 'string' && PLATFORM_PART.test(part));
+    return isKnown && os !== 'unknown' && architecture !== 'unknown' ? parts.join('/') : undefined;
+  });
+  const named = platforms.filter((platform) => platform !== undefined);
+  return [...new Set(named)].slice(0, MAX_PLATFORMS);
 }
 
 function manifestType(body: Buffer, header: string, registry: string): string {

@@ -23,6 +23,13 @@ test('the demo tells its story in plain text, every claim holds, and it exits wi
   expect(stdout).not.toMatch(/\u001b\[/);
 });
 
+test('a demo whose output nobody reads any more goes on to its end, quietly', async () => {
+  demo = new SamebytesProcess(['demo']);
+  await demo.printed(/^samebytes demo:/);
+  demo.closeStdout();
+  expect(await demo.exited).toMatchObject({ code: 0, signal: null, stderr: '' });
+});
+
 test('with the memory of pins broken on purpose, claims fail and the demo exits with 1', async () => {
   demo = new SamebytesProcess(['demo'], { SAMEBYTES_DEMO_BREAK_PINS: '1' });
   const { code, stdout, stderr } = await demo.exited;

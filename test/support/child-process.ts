@@ -19,6 +19,8 @@ export interface ChildOptions {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What it reads from standard input; nothing where absent. */
+  readonly input?: string | undefined;
   /** Where output goes instead of being kept in memory: for servers that talk for hours. */
   readonly logFile?: string;
 }
@@ -32,14 +34,17 @@ export class ChildProcess {
   #stderr = '';
   readonly #listeners = new Set<() => void>();
 
-  constructor({ command, args, env, cwd, logFile }: ChildOptions) {
+  constructor({ command, args, env, cwd, input, logFile }: ChildOptions) {
     const { NODE_OPTIONS: _jestOptions, ...inherited } = process.env;
     this.#file = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
     this.#child = spawn(command, args, {
       env: { ...inherited, ...env },
       cwd,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    // A process may end without having read everything.
+    this.#child.stdin?.on('error', () => {});
+    this.#child.stdin?.end(input);
     watchOver(this.#child);
     this.#collect(this.#child.stdout, (text) => (this.#stdout += text));
     this.#collect(this.#child.stderr, (text) => (this.#stderr += text));
@@ -84,6 +89,11 @@ export class ChildProcess {
     } finally {
       this.#listeners.delete(look);
     }
+  }
+
+  /** Stops reading its output, as `head` does. */
+  closeStdout(): void {
+    this.#child.stdout?.destroy();
   }
 
   signal(name: NodeJS.Signals): void {
