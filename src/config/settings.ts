@@ -162,7 +162,7 @@ const resolver = z.strictObject({
 const registry = z.strictObject({
   host: z
     .string()
-    .regex(/^[a-z0-9.\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one')
+    .regex(/^[a-z0-9._\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one')
     .refine((host) => host !== 'index.docker.io', 'Docker Hub is called docker.io')
     .describe(
       'The registry as it stands in images, with its port if it has one: `registry.example.com:5000`.',
