@@ -11,7 +11,7 @@ const shared = {
 const local = {
   ...shared,
   displayName: 'local',
-  roots: ['<rootDir>/test/unit', '<rootDir>/test/integration'],
+  roots: ['<rootDir>/test/unit', '<rootDir>/test/integration', '<rootDir>/test/fuzz'],
   testMatch: ['**/*.test.ts'],
 };
 

@@ -42,10 +42,12 @@ export class Deadline {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
+  /** Of time that is over already nothing is left: it ends as soon as others had their turn. */
   constructor(timeMs: number) {
+    const leftMs = Math.max(timeMs, 0);
     this.#timer = setTimeout(
-      () => this.#controller.abort(new DeadlineError(`no decision after ${timeMs} ms`)),
-      timeMs,
+      () => this.#controller.abort(new DeadlineError(`no decision after ${leftMs} ms`)),
+      leftMs,
     );
   }
 

@@ -20,6 +20,9 @@ export class InvalidPodError extends Error {
   readonly code = 'invalid_pod';
 }
 
+/** More entries than an object of Kubernetes can hold (1.5 MiB); each costs memory. */
+const MAX_ENTRIES = 20_000;
+
 const CONTAINER_LISTS = [
   { field: 'initContainers', type: 'container' },
   { field: 'containers', type: 'container' },
@@ -29,7 +32,7 @@ const CONTAINER_LISTS = [
 /**
  * Every image field of a Pod: the one list of them. Volumes without an image source are passed over, null lists
  * are empty ones.
- * @throws {InvalidPodError} where a list or an image has the wrong type.
+ * @throws {InvalidPodError} where a list or an image has the wrong type, or a list is too long.
  */
 export function podImages(pod: JsonObject): PodImage[] {
   const spec = pod['spec'];
@@ -70,6 +73,8 @@ function volumeImage(volume: JsonObject, index: number): PodImage[] {
 
 function list(spec: JsonObject, field: string): readonly JsonObject[] {
   const value = spec[field] ?? [];
+  if (Array.isArray(value) && value.length > MAX_ENTRIES)
+    throw new InvalidPodError(`spec.${field} has more than ${MAX_ENTRIES} entries`);
   if (!Array.isArray(value) || !value.every(isObject)) {
     throw new InvalidPodError(`spec.${field} is not a list of objects`);
   }

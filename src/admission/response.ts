@@ -45,7 +45,7 @@ export function limitWarnings(warnings: readonly string[], mode: Mode): string[]
   const limited: string[] = [];
   let left = MAX_ALL_WARNINGS_CHARACTERS;
   for (const [index, warning] of warnings.entries()) {
-    const text = shorten(printable(prefix + warning), MAX_WARNING_CHARACTERS);
+    const text = printable(shorten(prefix + warning, MAX_WARNING_CHARACTERS));
     const more = `${prefix}and ${warnings.length - index} more warnings`;
     const isLast = index === warnings.length - 1;
     if (characters(text) + (isLast ? 0 : characters(more)) > left) {
@@ -80,10 +80,10 @@ function printable(text: string): string {
 
 /** Cuts after so many code points, which is what the API server counts in. */
 function shorten(text: string, limit: number): string {
-  if (characters(text) <= limit) return text;
-  return `${Array.from(text)
-    .slice(0, limit - 1)
-    .join('')}…`;
+  if (text.length <= limit) return text;
+  // A code point has two units at most: what is behind need not be looked at, however much it is.
+  const start = Array.from(text.slice(0, 2 * limit + 1));
+  return start.length <= limit ? text : `${start.slice(0, limit - 1).join('')}…`;
 }
 
 function characters(text: string): number {

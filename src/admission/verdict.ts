@@ -33,6 +33,8 @@ type Verdict = Pick<Decision, 'outcome' | 'denial' | 'patch' | 'warnings' | 'ima
 
 /** How many images a denial names; the log has them all. */
 const MAX_NAMED_IMAGES = 5;
+/** How much of a name or an image gets into logs and audit annotations: nothing is validated yet when we are asked. */
+const MAX_REPORTED_CHARACTERS = 1_000;
 
 /** How many pull secrets that could not be used. */
 const MAX_NAMED_PROBLEMS = 5;
@@ -168,7 +170,10 @@ function sizeWarnings({ request, pod }: VerdictInput, pinned: readonly PinnedRes
 
 function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
   const { image } = result;
-  const shared = { container: image.name, reference: image.image };
+  const shared = {
+    container: shorten(image.name, MAX_REPORTED_CHARACTERS),
+    reference: shorten(image.image, MAX_REPORTED_CHARACTERS),
+  };
   if (result.is === 'pinned') {
     return { ...shared, result: { is: 'pinned', digest: result.digest, source: result.source } };
   }
@@ -219,5 +224,9 @@ function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] 
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  return JSON.stringify(shorten(text, 100));
+}
+
+function shorten(text: string, limit: number): string {
+  return text.length > limit ? `${text.slice(0, limit)}…` : text;
 }

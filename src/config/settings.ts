@@ -173,7 +173,7 @@ const resolver = z.strictObject({
 
 const registryHost = z
   .string()
-  .regex(/^[a-z0-9.\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one');
+  .regex(/^[a-z0-9._\-[\]:]+$/, 'write the host in lower case, as in images, with its port if it has one');
 
 const registry = z.strictObject({
   host: registryHost

@@ -63,6 +63,10 @@ export function parseReference(written: string): ImageReference {
   const { domain, path } = splitDomain(writtenRepository);
   checkPath(path);
   checkDomain(domain);
+  const limited = isUnderscoreHost(domain) ? writtenRepository : path;
+  if (limited.length > MAX_PATH_LENGTH) {
+    throw new InvalidReferenceError(`the repository is longer than ${MAX_PATH_LENGTH} characters`);
+  }
   if (tag !== undefined && !TAG.test(tag))
     throw new InvalidReferenceError(`the tag ${quote(tag)} is not valid`);
   if (digest !== undefined && !isDigest(digest)) {
@@ -83,9 +87,13 @@ export function hostOf(reference: ImageReference): string {
   return reference.domain.toLowerCase();
 }
 
-/** `docker.io/library/nginx`: one text for one repository, however it was written. */
+/**
+ * `docker.io/library/nginx`: one text for one repository, however it was written. It reads back as itself: a host that
+ * only its capitals tell from a part of a path (`Registry/app`) is written in capitals, all others in lower case.
+ */
 export function repositoryName(reference: ImageReference): string {
-  return `${hostOf(reference)}/${reference.path}`;
+  const host = hostOf(reference);
+  return `${looksLikeDomain(host) ? host : host.toUpperCase()}/${reference.path}`;
 }
 
 /** `docker.io/library/nginx:1`: one text for one meaning, so that two spellings cannot get two digests. */
@@ -114,12 +122,17 @@ function splitDomain(repository: string): { domain: string; path: string } {
   if (slash === -1) return { domain: DEFAULT_DOMAIN, path: `library/${repository}` };
   const first = repository.slice(0, slash);
   const rest = repository.slice(slash + 1);
-  const isDomain = first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase();
+  const isDomain = looksLikeDomain(first);
   if (isDomain && first !== LEGACY_DEFAULT_DOMAIN && first !== DEFAULT_DOMAIN) {
     return { domain: first, path: rest };
   }
   const path = isDomain ? rest : repository;
   return { domain: DEFAULT_DOMAIN, path: path.includes('/') ? path : `library/${path}` };
+}
+
+/** Whether the part before the first slash is a domain: the library's rule, in its order. */
+function looksLikeDomain(first: string): boolean {
+  return first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase();
 }
 
 function checkDomain(domain: string): void {
@@ -128,20 +141,33 @@ function checkDomain(domain: string): void {
   const host = colon === -1 ? domain : domain.slice(0, colon);
   const port = colon === -1 ? undefined : domain.slice(colon + 1);
   const isHost = IPV6_HOST.test(host) || host.split('.').every((label) => DOMAIN_LABEL.test(label));
-  if (!isHost) throw new InvalidReferenceError(`the registry ${quote(domain)} is not a host name`);
+  if (!isHost && !isUnderscoreHost(domain)) {
+    throw new InvalidReferenceError(`the registry ${quote(domain)} is not a host name`);
+  }
   // distribution/reference takes any digits; a port out of range could never be contacted.
   if (port !== undefined && !(PORT.test(port) && Number(port) >= 1 && Number(port) <= 65535)) {
     throw new InvalidReferenceError(`the registry ${quote(domain)} has no valid port`);
   }
+  // Spelled like this no runtime takes it for Docker Hub: it would ask the website, and find no image.
+  const isHub = [DEFAULT_DOMAIN, LEGACY_DEFAULT_DOMAIN].includes(domain.toLowerCase());
+  if (isHub && domain !== DEFAULT_DOMAIN) {
+    throw new InvalidReferenceError(`${quote(domain)} must be lower case to mean Docker Hub`);
+  }
+}
+
+/**
+ * Whether the domain has an underscore, and is a host all the same: distribution/reference takes such a one for the
+ * first part of the path (so that no port can follow it, and it counts for the path's length), but containerd asks
+ * whatever stands before the first slash (pkg/reference).
+ */
+function isUnderscoreHost(domain: string): boolean {
+  return domain.includes('_') && PATH_COMPONENT.test(domain);
 }
 
 function checkPath(path: string): void {
   if (path !== path.toLowerCase()) throw new InvalidReferenceError('the repository must be lower case');
   if (!path.split('/').every((component) => PATH_COMPONENT.test(component))) {
     throw new InvalidReferenceError(`the repository ${quote(path)} is not valid`);
-  }
-  if (path.length > MAX_PATH_LENGTH) {
-    throw new InvalidReferenceError(`the repository is longer than ${MAX_PATH_LENGTH} characters`);
   }
 }
 

@@ -47,8 +47,8 @@ export type PodOwner =
 
 const REVISION_HASH_LABEL = 'controller-revision-hash';
 
-/** A DNS subdomain (RFC 1123), which all these objects are named by. */
-const OBJECT_NAME = /^(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+const MAX_OBJECT_NAME_LENGTH = 253;
+const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Group and kind of the owners that are revisions themselves. */
 const OWN_REVISION: ReadonlySet<string> = new Set([
@@ -66,7 +66,7 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   const { apiVersion, kind, name } = owner;
   const groupKind = `${groupOf(apiVersion)}/${kind}`;
   // Whoever wrote this name had no such owner: nothing is validated yet when we are asked.
-  if (!OBJECT_NAME.test(name)) return { type: 'none' };
+  if (!isObjectName(name)) return { type: 'none' };
   if (OWN_REVISION.has(groupKind)) {
     return { type: 'revision', owner, revision: { ...stable(owner), namespace } };
   }
@@ -80,7 +80,7 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   if (typeof hash !== 'string' || hash === '') return { type: 'none' };
   // A StatefulSet's label holds the ControllerRevision's name, a DaemonSet's only its last part.
   const revisionName = kind === 'DaemonSet' ? `${name}-${hash}` : hash;
-  if (!OBJECT_NAME.test(revisionName)) return { type: 'none' };
+  if (!isObjectName(revisionName)) return { type: 'none' };
   return {
     type: 'controllerRevision',
     owner,
@@ -116,6 +116,11 @@ function stable(owner: OwnerReference): OwnerReference {
 /** Groups of custom resources always have a dot, and `k8s.io` is kept for Kubernetes itself. */
 function isBuiltIn(group: string): boolean {
   return !group.includes('.') || group.endsWith('.k8s.io');
+}
+
+/** A DNS subdomain (RFC 1123), which all these objects are named by. */
+function isObjectName(text: string): boolean {
+  return text.length <= MAX_OBJECT_NAME_LENGTH && OBJECT_NAME.test(text);
 }
 
 function groupOf(apiVersion: string): string {

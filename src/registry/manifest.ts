@@ -38,7 +38,6 @@ export const MANIFEST_ACCEPT = MEDIA_TYPES.join(', ');
 /** The largest manifest that is read: distribution's own limit on pushes. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
-/** Those that a reference may have; a body is checked by the same one. */
 /** More platforms of one index are not listed; the largest in the field have some twenty. */
 const MAX_PLATFORMS = 100;
 /** What Go calls systems and processors; nothing else gets in, since it is printed on terminals. */

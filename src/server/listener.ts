@@ -6,10 +6,22 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  readonly readTimeouts?: ReadTimeouts;
+}
+
+/** How long a client may take to send its headers, and a whole request; how often that is looked at. In milliseconds. */
+export interface ReadTimeouts {
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  readonly connectionsCheckingInterval: number;
 }
 
 /** A client that sends slowly is cut off; the API server sends a review in one go. */
-const READ_TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+const READ_TIMEOUTS: ReadTimeouts = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+};
 /** Longer than the API server's pause between two admissions in a busy cluster, so that connections are reused. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
@@ -24,8 +36,12 @@ export class Listener {
   }
 
   /** Resolves when it listens. @throws where it cannot, e.g. because the port is taken. */
-  static async open(app: RequestListener, { host, port }: ListenOptions, tls?: TlsPair): Promise<Listener> {
-    const options = { ...READ_TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS };
+  static async open(
+    app: RequestListener,
+    { host, port, readTimeouts = READ_TIMEOUTS }: ListenOptions,
+    tls?: TlsPair,
+  ): Promise<Listener> {
+    const options = { ...readTimeouts, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS };
     const server =
       tls === undefined
         ? http.createServer(options, app)

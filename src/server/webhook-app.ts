@@ -4,6 +4,7 @@ import type { Decider } from '../admission/decide.ts';
 import type { Decision, Mode } from '../admission/outcome.ts';
 import { responseOf } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
+import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
 
 /** One admission request that was answered. */
 export interface AdmissionEvent {
@@ -29,9 +30,6 @@ export interface WebhookAppOptions {
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
-
-/** An object is 3 MiB at most in the API server, and a review may hold it twice; 8 MiB leaves room. */
-export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 const PATHS: Readonly<Record<string, Mode>> = {
   '/mutate': 'enabled',
@@ -74,15 +72,11 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     }
   };
 
-  const requireJson = (request: Request, response: Response, next: () => void): void => {
-    if (request.is('application/json') === 'application/json') return next();
-    refuse(request, response, 415, 'send an AdmissionReview with content-type application/json');
-  };
-  const readBody = express.json({ limit: MAX_BODY_BYTES, inflate: false, type: () => true });
+  const bodies = readBodies();
   for (const [path, mode] of Object.entries(PATHS)) {
     app
       .route(path)
-      .post(requireJson, readBody, (request, response) => answer(mode, request, response))
+      .post(...bodies, (request, response) => answer(mode, request, response))
       .all((request, response) => {
         response.set('allow', 'POST');
         refuse(request, response, 405, 'only POST is answered here');
@@ -102,14 +96,14 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
 /** What a body that cannot be read is answered with: the class of the fault, never a part of the body. */
 function describe(error: unknown): { status: number; message: string } {
   if (error instanceof InvalidReviewError) return { status: 400, message: error.message };
+  if (error instanceof BodyError) return { status: error.status, message: error.message };
   const type = error instanceof Error && 'type' in error ? String(error.type) : '';
   if (type === 'entity.too.large')
     return { status: 413, message: `the body is larger than ${MAX_BODY_BYTES} bytes` };
   if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
     return { status: 415, message: 'send the body as it is, in UTF-8' };
   }
-  if (type.startsWith('entity.') || type.startsWith('request.')) {
-    return { status: 400, message: 'the body is not a JSON object' };
-  }
+  if (type.startsWith('request.')) return { status: 400, message: 'the body did not arrive whole' };
+  if (type.startsWith('entity.')) return { status: 400, message: 'the body is not a JSON object' };
   return { status: 400, message: 'the request cannot be read' };
 }

@@ -68,7 +68,9 @@ export class WebhookUnderTest {
     const sections = Object.entries(settings).map(([name, section]) =>
       Array.isArray(section) ? [name, section] : [name, { ...own[name], ...section }],
     );
-    const registries = [{ host: this.registry.host, insecure: true, allowLoopback: true }];
+    // The registry is known by two names.
+    const hosts = [this.registry.host, this.registry.host.replace('127.0.0.1', 'localhost')];
+    const registries = hosts.map((host) => ({ host, insecure: true, allowLoopback: true }));
     this.#webhook = await startWebhook({
       settings: settingsSchema.parse({ registries, ...own, ...Object.fromEntries(sections) }),
       cluster,

@@ -118,5 +118,6 @@ describe('a deadline', () => {
     const { signal } = new Deadline(-5);
     jest.advanceTimersByTime(1);
     expect(signal.reason).toBeInstanceOf(DeadlineError);
+    expect(signal.reason).toMatchObject({ message: 'no decision after 0 ms' });
   });
 });

@@ -146,3 +146,13 @@ test.each<[string, () => Promise<Admitted>]>([
   const { decision } = await admit();
   expect([403, 503]).toContain(decision.denial?.code);
 });
+
+test('of names and images of megabytes only the start gets into logs and audit annotations', async () => {
+  const long = 'x'.repeat(1_000_000);
+  const { decision } = await new AdmissionUnderTest().admit(
+    pod({ spec: { containers: [{ name: long, image: long }] } }),
+  );
+  const [image] = decision.images;
+  expect(image?.container.length).toBeLessThan(1_010);
+  expect(image?.reference.length).toBeLessThan(1_010);
+});

@@ -87,6 +87,13 @@ describe('audit annotations', () => {
     expect(text.endsWith('…')).toBe(true);
   });
 
+  test('are cut between characters, not inside of one', () => {
+    const text =
+      respond({ images: [pinnedImage('\u{1f600}'.repeat(10_000))] }).auditAnnotations?.['images'] ?? '';
+    expect(Array.from(text)).toHaveLength(8_192);
+    expect(text.isWellFormed()).toBe(true);
+  });
+
   test('name no image where none was looked at', () => {
     const failed = { container: '', reference: '', result };
     expect(respond({ outcome: 'internal_error', images: [failed] }).auditAnnotations).toEqual({

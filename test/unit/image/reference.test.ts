@@ -29,8 +29,12 @@ describe('a reference is normalised as distribution/reference does it', () => {
     ['127.0.0.1:5000/app:1', '127.0.0.1:5000/app:1'],
     ['[::1]:5000/app:1', '[::1]:5000/app:1'],
     ['[2001:db8::1]/app:1', '[2001:db8::1]/app:1'],
-    ['REGISTRY/app:1', 'registry/app:1'],
+    ['Registry/app:1', 'REGISTRY/app:1'],
+    ['REGISTRY/app:1', 'REGISTRY/app:1'],
+    ['LocalHost/app:1', 'localhost/app:1'],
     ['Ghcr.IO/org/app:V1', 'ghcr.io/org/app:V1'],
+    ['my_registry.internal/app:1', 'my_registry.internal/app:1'],
+    ['my_registry/app:1', 'docker.io/my_registry/app:1'],
     ['a--b/c__d/e.f:1_2.3-4', 'docker.io/a--b/c__d/e.f:1_2.3-4'],
     [`nginx@${DIGEST}`, `docker.io/library/nginx@${DIGEST}`],
     [`nginx:1@${DIGEST}`, `docker.io/library/nginx:1@${DIGEST}`],
@@ -82,6 +86,10 @@ describe('a reference that neither Kubernetes nor containerd reads is refused', 
     'ghcr..io/app',
     '[::1/app',
     '[fe80::1%25eth0]/app',
+    'my_registry:5000/app',
+    `my_registry.internal/${'p'.repeat(255)}`,
+    'Docker.IO/nginx',
+    'INDEX.docker.io/nginx',
     'user@ghcr.io/app',
     'ghcr.io/../app',
     'ghcr.io/app?x=1',
@@ -126,35 +134,108 @@ function read(written: string): ImageReference | undefined {
   }
 }
 
-const label = fc.stringMatching(/^[a-z0-9]{1,8}(-[a-z0-9]{1,8})?$/);
+const label = fc.stringMatching(/^[A-Za-z0-9]{1,8}(-{1,2}[A-Za-z0-9]{1,8})?$/);
 const component = fc.stringMatching(/^[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,4})?$/);
-const domain = fc
-  .tuple(label, label, fc.option(fc.integer({ min: 1, max: 65_535 })))
-  .map(([first, second, port]) => `${first}.${second}${port === null ? '' : `:${port}`}`);
+const host = fc.oneof(
+  fc.constant('localhost'),
+  fc.tuple(label, label).map((labels) => labels.join('.')),
+  fc.stringMatching(/^[a-z]{1,8}[A-Z][a-z]{1,8}$/),
+  fc.ipV4(),
+  fc.stringMatching(/^\[[0-9a-fA-F]{0,4}:[0-9a-fA-F:]{0,20}\]$/),
+);
+const underscoreHost = fc.stringMatching(/^[a-z0-9]{1,8}_[a-z0-9]{1,8}\.[a-z]{2,4}$/);
+const port = fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined });
+const domain = fc.oneof(
+  fc.tuple(host, port).map(([name, number]) => (number === undefined ? name : `${name}:${number}`)),
+  underscoreHost,
+);
 const path = fc.array(component, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
-const tag = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/);
+const tag = fc.option(fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/), { nil: undefined });
+const hex = (length: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`));
+const anyDigest = fc.option(
+  fc.oneof(
+    hex(64).map((text) => `sha256:${text}`),
+    hex(96).map((text) => `sha384:${text}`),
+    hex(128).map((text) => `sha512:${text}`),
+  ),
+  { nil: undefined },
+);
+
+/** The parts that a reference is printed from. */
+interface Parts {
+  readonly domain: string | undefined;
+  readonly path: string;
+  readonly tag: string | undefined;
+  readonly digest: string | undefined;
+}
+
+const parts: fc.Arbitrary<Parts> = fc.record({
+  domain: fc.option(domain, { nil: undefined }),
+  path,
+  tag,
+  digest: anyDigest,
+});
+
+function print({ domain: inFront, path: name, tag: label_, digest }: Parts): string {
+  const start = inFront === undefined ? '' : `${inFront}/`;
+  return `${start}${name}${label_ === undefined ? '' : `:${label_}`}${digest === undefined ? '' : `@${digest}`}`;
+}
 
 describe('for every text', () => {
-  test('a valid one is taken apart into the parts it was made of', () => {
+  test('print, then parse, gives the parts back, in the spelling that they had', () => {
     fc.assert(
-      fc.property(domain, path, tag, (madeDomain, madePath, madeTag) => {
-        const written = `${madeDomain}/${madePath}:${madeTag}`;
-        expect(parseReference(written)).toMatchObject({
+      fc.property(parts, domain, (made, madeDomain) => {
+        const written = print({ ...made, domain: madeDomain });
+        const named = print({ ...made, domain: madeDomain, tag: undefined, digest: undefined });
+        const defaultTag = made.digest === undefined ? 'latest' : undefined;
+        expect(parseReference(written)).toEqual({
           written,
-          writtenRepository: `${madeDomain}/${madePath}`,
-          tag: madeTag,
+          writtenRepository: named,
+          domain: madeDomain,
+          path: made.path,
+          tag: made.tag ?? defaultTag,
+          digest: made.digest,
         });
       }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('parse, then print, gives a text with the same meaning, and again the same text', () => {
+    fc.assert(
+      fc.property(parts, (made) => {
+        const written = print(made);
+        const reference = read(written);
+        // 64 hexadecimal digits, or a first part that makes the rest too long.
+        fc.pre(reference !== undefined);
+        const again = parseReference(print(reference));
+        const { domain: host_, path: path_, tag: tag_, digest } = reference;
+        expect(again).toMatchObject({ domain: host_, path: path_, tag: tag_, digest });
+        expect(print(again)).toBe(print(reference));
+      }),
+      { numRuns: 1_000 },
     );
   });
 
   test('normalising is done once: a normalised name is its own', () => {
     fc.assert(
-      fc.property(fc.option(domain), path, tag, (madeDomain, madePath, madeTag) => {
-        const name = normalizedName(
-          parseReference(`${madeDomain === null ? '' : `${madeDomain}/`}${madePath}:${madeTag}`),
-        );
+      fc.property(parts, (made) => {
+        const reference = read(print(made));
+        fc.pre(reference !== undefined);
+        const name = normalizedName(reference);
         expect(normalizedName(parseReference(name))).toBe(name);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('the host for the wire is the domain in lower case, and nothing but ASCII', () => {
+    fc.assert(
+      fc.property(parts, (made) => {
+        const reference = read(print(made));
+        fc.pre(reference !== undefined);
+        expect(hostOf(reference)).toBe(reference.domain.toLowerCase());
+        expect(hostOf(reference)).toMatch(/^[a-z0-9._\-:[\]]+$/);
       }),
     );
   });
