@@ -4,6 +4,7 @@ import type { Pinner, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
 import { ANONYMOUS } from '../registry/identity.ts';
 import type { Resolver } from '../resolver/resolver.ts';
+import type { Waits } from '../telemetry/waits.ts';
 import { changedImages } from './changed-images.ts';
 import { annotationsOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
 import type { ImageResult } from './image-result.ts';
@@ -28,6 +29,12 @@ interface Replica {
   readonly labels: Readonly<Record<string, unknown>>;
 }
 
+/** How long there is, and where it is noted what the time went by with. */
+interface Patience {
+  readonly signal: AbortSignal;
+  readonly waits: Waits | undefined;
+}
+
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
@@ -48,17 +55,17 @@ export class Decider {
 
   /**
    * What to answer to one admission request. Never rejects; `signal` ends the waiting, and what has no digest by
-   * then counts as failed.
+   * then counts as failed. `waits` is told how long was waited, and for whom.
    */
-  async decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> {
+  async decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal, waits?: Waits): Promise<Decision> {
     try {
-      return await this.#decide(request, mode, signal);
+      return await this.#decide(request, mode, { signal, waits });
     } catch (error) {
       return decisionOnError(error, mode);
     }
   }
 
-  async #decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> {
+  async #decide(request: AdmissionRequest, mode: Mode, patience: Patience): Promise<Decision> {
     if (!isOurs(request)) return { ...NOTHING, outcome: 'ignored' };
     const pod = request.object;
     if (pod === undefined) throw new InvalidPodError('the request has no object');
@@ -69,7 +76,7 @@ export class Decider {
     }
     const changed = changedImages(request, pod);
     const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
-    const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, signal))
+    const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, patience))
       ? plan.images.map(leaveRecreated)
       : plan.images;
     const results = await this.#carryOut(
@@ -77,7 +84,7 @@ export class Decider {
       { owner, labels: metadataOf(pod).labels ?? {} },
       request,
       mode,
-      signal,
+      patience,
     );
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];
@@ -91,14 +98,14 @@ export class Decider {
     owner: PodOwner,
     { operation, namespace, dryRun }: AdmissionRequest,
     mode: Mode,
-    signal: AbortSignal,
+    { signal, waits }: Patience,
   ): Promise<boolean> {
     const name = nameOf(pod);
     if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(isWanted))
       return false;
     // A reinvocation is the same life.
     if (dryRun || mode === 'audit' || annotationsOf(pod).has(IMAGES_ANNOTATION)) return false;
-    return this.#options.guard.shouldLeave({ namespace, name, owner: owner.owner }, signal);
+    return this.#options.guard.shouldLeave({ namespace, name, owner: owner.owner }, signal, waits);
   }
 
   async #carryOut(
@@ -106,7 +113,7 @@ export class Decider {
     replica: Replica,
     request: AdmissionRequest,
     mode: Mode,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<ImageResult[]> {
     const wanted = images.filter(isWanted);
     // Ephemeral containers are nobody's replica: each is resolved for itself.
@@ -114,8 +121,8 @@ export class Decider {
     const shared = wanted.filter(({ image }) => image.type !== 'ephemeral');
     const recording = request.dryRun ? 'nothing' : RECORDING[mode];
     const [sharedResults, aloneResults] = await Promise.all([
-      this.#digestsOf(shared, replica, recording, signal),
-      this.#digestsOf(alone, { owner: { type: 'none' }, labels: {} }, recording, signal),
+      this.#digestsOf(shared, replica, recording, patience),
+      this.#digestsOf(alone, { owner: { type: 'none' }, labels: {} }, recording, patience),
     ]);
     return images.map((planned) =>
       imageResult(planned, planned.image.type === 'ephemeral' ? aloneResults : sharedResults),
@@ -126,7 +133,7 @@ export class Decider {
     wanted: readonly Wanted[],
     replica: Replica,
     recording: Recording,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<PinResults> {
     const sticky = distinct(wanted, 'sticky');
     const follow = distinct(wanted, 'follow');
@@ -138,9 +145,9 @@ export class Decider {
             references: sticky,
             identity: ANONYMOUS,
             recording,
-            signal,
+            ...patience,
           }),
-      this.#follow(follow, replica.owner, signal),
+      this.#follow(follow, replica.owner, patience),
     ]);
     // One reference may be sticky in one container and followed in another.
     return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);
@@ -149,10 +156,10 @@ export class Decider {
   async #follow(
     references: ReadonlyMap<string, ImageReference>,
     owner: PodOwner,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<PinResults> {
     const asking = [...references].map(async ([name, reference]) => {
-      const request = { reference, identity: ANONYMOUS, revision: ownerKey(owner), signal };
+      const request = { reference, identity: ANONYMOUS, revision: ownerKey(owner), ...patience };
       const result = await this.#options.resolver.follow(request).catch((error: unknown) => ({ error }));
       return [name, result] as const;
     });

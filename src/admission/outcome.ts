@@ -1,3 +1,5 @@
+import type { FailureCode } from './failure.ts';
+
 /**
  * What an admission came to; the label `outcome` of `samebytes_admissions_total`, a log field and an audit
  * annotation. docs/outcomes.md explains each one; a test holds the two lists equal.
@@ -31,7 +33,7 @@ export interface ImageDecision {
   readonly result:
     | { readonly is: 'pinned'; readonly digest: string; readonly source: DigestSource }
     | { readonly is: 'left'; readonly reason: LeftReason }
-    | { readonly is: 'failed'; readonly code: string; readonly error: unknown };
+    | { readonly is: 'failed'; readonly code: FailureCode; readonly error: unknown };
 }
 
 /** Where a digest came from: the revision's pin, the Pod's own record, its siblings, the tag cache, or a registry. */

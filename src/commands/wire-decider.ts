@@ -20,14 +20,15 @@ const now = (): number => performance.now();
 /** Joins the parts that decide about Pods, from the registry client up. `close` frees the connections. */
 export function wireDecider(options: WiringOptions): { decider: Decider; close: () => Promise<void> } {
   const { settings, metrics } = options;
-  const { countCacheRequest } = metrics;
+  const countCacheRequest = metrics.caches.countRequest;
   const endpoints = new Endpoints(settings.registries.map(registryOptions), USER_AGENT);
   const tokens = new TokenSource({ maxTokens: MAX_TOKENS, countCacheRequest, now });
+  const authorizer = new Authorizer({ tokens, maxRegistries: MAX_REGISTRIES, countCacheRequest });
   const client = new RegistryClient({
     endpoints,
-    authorizer: new Authorizer({ tokens, maxRegistries: MAX_REGISTRIES, countCacheRequest }),
+    authorizer,
     maxRegistries: MAX_REGISTRIES,
-    onRequest: metrics.countRegistryRequest,
+    onRequest: metrics.registries.countRequest,
     now,
   });
   const resolver = new Resolver({
@@ -37,6 +38,7 @@ export function wireDecider(options: WiringOptions): { decider: Decider; close: 
     countCacheRequest,
     now,
   });
+  metrics.caches.watch({ ...tokens.caches, ...authorizer.caches, ...client.caches, ...resolver.caches });
   const pins = wirePins(options, { resolver, client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;

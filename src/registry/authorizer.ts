@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import { findBearer, parseChallenges } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -32,14 +32,18 @@ export interface AuthorizerOptions {
  * per registry, so that later repositories of it are asked for with a token at once.
  */
 export class Authorizer {
-  readonly #servers: LRUCache<string, TokenServer>;
+  readonly #servers: BoundedCache<string, TokenServer>;
   readonly #tokens: TokenSource;
   readonly #countCacheRequest: CountCacheRequest;
 
   constructor({ tokens, maxRegistries, countCacheRequest }: AuthorizerOptions) {
     this.#tokens = tokens;
-    this.#servers = new LRUCache({ max: maxRegistries });
+    this.#servers = new BoundedCache({ max: maxRegistries });
     this.#countCacheRequest = countCacheRequest;
+  }
+
+  get caches(): WatchedCaches {
+    return { challenge: this.#servers };
   }
 
   /** What the first request should carry, from what this registry asked for before. */

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { hostOf, type ImageReference } from '../image/reference.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { RegistryRequestEvent } from '../telemetry/registry-request.ts';
 import type { Access, Authorization, Authorizer } from './authorizer.ts';
 import type { Endpoint, Endpoints } from './endpoint.ts';
@@ -34,16 +34,20 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 export class RegistryClient {
   readonly #endpoints: Endpoints;
   readonly #authorizer: Authorizer;
-  readonly #withoutHead: LRUCache<string, true>;
+  readonly #withoutHead: BoundedCache<string, true>;
   readonly #onRequest: (event: RegistryRequestEvent) => void;
   readonly #now: () => number;
 
   constructor(options: RegistryClientOptions) {
     this.#endpoints = options.endpoints;
     this.#authorizer = options.authorizer;
-    this.#withoutHead = new LRUCache({ max: options.maxRegistries });
+    this.#withoutHead = new BoundedCache({ max: options.maxRegistries });
     this.#onRequest = options.onRequest;
     this.#now = options.now;
+  }
+
+  get caches(): WatchedCaches {
+    return { without_head: this.#withoutHead };
   }
 
   /**

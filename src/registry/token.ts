@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { SharedFlights } from '../flight/shared-flights.ts';
 import { parseObject } from '../json/json-object.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import type { Challenge } from './challenge.ts';
 import { errorForStatus, RegistryError } from './errors.ts';
@@ -40,13 +40,17 @@ const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 /** Bearer tokens by the GET flow of distribution's token specification, kept until shortly before they expire. */
 export class TokenSource {
-  readonly #tokens: LRUCache<string, string>;
+  readonly #tokens: BoundedCache<string, string>;
   readonly #flights = new SharedFlights<string>();
   readonly #countCacheRequest: CountCacheRequest;
 
   constructor({ maxTokens, countCacheRequest, now }: TokenSourceOptions) {
-    this.#tokens = new LRUCache({ max: maxTokens, ttlResolution: 0, perf: { now } });
+    this.#tokens = new BoundedCache({ max: maxTokens, ttlResolution: 0, perf: { now } });
     this.#countCacheRequest = countCacheRequest;
+  }
+
+  get caches(): WatchedCaches {
+    return { token: this.#tokens };
   }
 
   /**
