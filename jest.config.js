@@ -1,4 +1,5 @@
 import { findBinaries } from './test/support/cluster/binaries.ts';
+import { findPrometheus } from './test/support/prometheus.ts';
 
 // Jest runs the very thing that `node src/main.ts` runs: TypeScript with its types stripped by Node itself.
 const shared = {
@@ -27,6 +28,14 @@ const cluster = {
   setupFilesAfterEnv: ['<rootDir>/test/support/cluster/jest-timeout.ts'],
 };
 
+/** Alerts and dashboard before a real Prometheus, where it is installed. */
+const prometheus = {
+  ...shared,
+  displayName: 'prometheus',
+  roots: ['<rootDir>/test/prometheus'],
+  testMatch: ['**/*.test.ts'],
+};
+
 const isBuilt = findBinaries() !== undefined;
 if (!isBuilt) {
   process.stderr.write(
@@ -34,8 +43,15 @@ if (!isBuilt) {
   );
 }
 
+const isWatched = findPrometheus() !== undefined;
+if (!isWatched) {
+  process.stderr.write(
+    'THE PROMETHEUS TESTS ARE NOT RUN: prometheus and promtool are not in PATH (Debian: apt-get install prometheus); alerts and dashboard are not tried\n',
+  );
+}
+
 export default {
-  projects: isBuilt ? [local, cluster] : [local],
+  projects: [local, ...(isWatched ? [prometheus] : []), ...(isBuilt ? [cluster] : [])],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
