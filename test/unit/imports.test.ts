@@ -21,6 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   kubernetes: ['admission', 'pins', 'certificates', 'image', 'telemetry', 'json'],
   admission: ['pins', 'resolver', 'registry', 'image', 'json', 'telemetry'],
   server: ['admission', 'telemetry'],
+  dashboard: ['admission', 'image', 'telemetry'],
   commands: [
     'json',
     'flight',
@@ -35,6 +36,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'kubernetes',
     'admission',
     'server',
+    'dashboard',
   ],
   'main.ts': ['commands'],
 };
@@ -43,7 +45,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const KEPT_TO: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['kubernetes', 'commands'],
   undici: ['registry', 'demo'],
-  express: ['server'],
+  express: ['server', 'dashboard'],
+  uplot: ['dashboard'],
 };
 
 interface Import {
