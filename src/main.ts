@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDemo } from './commands/demo.ts';
 import { addServe } from './commands/serve.ts';
 import { CommandError, type Surroundings } from './commands/surroundings.ts';
@@ -25,6 +26,7 @@ const program = new Command('samebytes')
   .version(VERSION)
   .showHelpAfterError('(samebytes --help lists the commands)');
 addServe(program, surroundings);
+addDashboard(program, surroundings);
 addDemo(program, surroundings);
 
 try {
