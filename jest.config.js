@@ -1,3 +1,4 @@
+import { findChromium } from './test/support/chromium.ts';
 import { findBinaries } from './test/support/cluster/binaries.ts';
 
 // Jest runs the very thing that `node src/main.ts` runs: TypeScript with its types stripped by Node itself.
@@ -8,10 +9,21 @@ const shared = {
   moduleFileExtensions: ['ts', 'js', 'json', 'node'],
 };
 
+const hasChromium = findChromium() !== undefined;
+if (!hasChromium) {
+  process.stderr.write(
+    'THE BROWSER TESTS ARE NOT RUN: there is no Chromium on this machine (Debian: apt-get install chromium)\n',
+  );
+}
+
 const local = {
   ...shared,
   displayName: 'local',
-  roots: ['<rootDir>/test/unit', '<rootDir>/test/integration'],
+  roots: [
+    '<rootDir>/test/unit',
+    '<rootDir>/test/integration',
+    ...(hasChromium ? ['<rootDir>/test/browser'] : []),
+  ],
   testMatch: ['**/*.test.ts'],
 };
 

@@ -5,6 +5,7 @@ import { applyPatch, type Operation } from 'rfc6902';
 import { Agent, request } from 'undici';
 import { issueCertificates } from '../../src/certificates/authority.ts';
 import { startWebhook, type RunningWebhook } from '../../src/commands/webhook.ts';
+import type { DashboardWiring } from '../../src/commands/wire-dashboard.ts';
 import { settingsSchema } from '../../src/config/settings.ts';
 import { OciRegistry } from '../../src/demo/oci-registry.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -39,13 +40,21 @@ export class WebhookUnderTest {
   ca = '';
 
   /** Starts everything on free loopback ports; `settings` are merged over the test's own, section by section. */
-  static async start(settings: Record<string, object> = {}): Promise<WebhookUnderTest> {
+  static async start(
+    settings: Record<string, object> = {},
+    dashboard: DashboardWiring = {},
+    moreRegistries: readonly string[] = [],
+  ): Promise<WebhookUnderTest> {
     const started = new WebhookUnderTest();
-    await started.#start(settings);
+    await started.#start(settings, dashboard, moreRegistries);
     return started;
   }
 
-  async #start(settings: Record<string, object>): Promise<void> {
+  async #start(
+    settings: Record<string, object>,
+    dashboard: DashboardWiring,
+    moreRegistries: readonly string[],
+  ): Promise<void> {
     await this.registry.start();
     this.#directory = await mkdtemp(join(tmpdir(), 'samebytes-test-'));
     await this.renewCertificate();
@@ -65,8 +74,13 @@ export class WebhookUnderTest {
     const sections = Object.entries(settings).map(([name, section]) =>
       Array.isArray(section) ? [name, section] : [name, { ...own[name], ...section }],
     );
-    const registries = [{ host: this.registry.host, insecure: true, allowLoopback: true }];
+    const registries = [this.registry.host, ...moreRegistries].map((host) => ({
+      host,
+      insecure: true,
+      allowLoopback: true,
+    }));
     this.#webhook = await startWebhook({
+      ...dashboard,
       settings: settingsSchema.parse({ registries, ...own, ...Object.fromEntries(sections) }),
       cluster: undefined,
       log: createLog({
@@ -105,6 +119,11 @@ export class WebhookUnderTest {
 
   get port(): number {
     return this.#webhook.webhookPort;
+  }
+
+  /** 0 where the dashboard is turned off. */
+  get dashboardPort(): number {
+    return this.#webhook.dashboardPort ?? 0;
   }
 
   /** The image `REGISTRY/shop/web:TAG`. */
