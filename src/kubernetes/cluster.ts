@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfigWithKeptConnections } from './kept-connections.ts';
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
@@ -15,7 +16,7 @@ export class KubeconfigError extends Error {
  * @throws {KubeconfigError}
  */
 export function findCluster(kubeconfig: string | undefined): KubeConfig | undefined {
-  const config = new KubeConfig();
+  const config = new KubeConfigWithKeptConnections();
   if (kubeconfig !== undefined) {
     try {
       config.loadFromFile(kubeconfig);

@@ -42,7 +42,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only some folders may know. */
 const KEPT_TO: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['kubernetes', 'commands'],
-  undici: ['registry', 'demo'],
+  undici: ['registry', 'kubernetes', 'demo'],
   express: ['server'],
 };
 
