@@ -33,7 +33,8 @@ export interface TransportAnswer {
 const CONNECT_TIMEOUT_MS = 2_000;
 const ANSWER_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_MS = 60_000;
-const CONNECTIONS_PER_ORIGIN = 16;
+/** Ten images of each of several births at once fly together; what is more waits for a connection. */
+const CONNECTIONS_PER_ORIGIN = 64;
 const MAX_ORIGINS = 512;
 
 /**
