@@ -31,6 +31,28 @@ const webhook = z.strictObject({
     .max(30_000)
     .default(3_000)
     .describe('The most that one decision may take, in milliseconds; the API server may allow more.'),
+  maxConcurrentDecisions: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1_000)
+    .describe(
+      'How many decisions may be made at once. Others wait; who waits longer than a decision may take is refused, or admitted with a warning where the namespace says so.',
+    ),
+  maxBodyBytesAtOnce: z
+    .int()
+    .min(8 * 1024 * 1024)
+    .max(1024 * 1024 * 1024)
+    .default(32 * 1024 * 1024)
+    .describe(
+      'How many bytes of requests may be in memory at once; it may grow to several times as much. Further requests are not read meanwhile.',
+    ),
+  maxConnections: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(2_000)
+    .describe('How many connections may be open at once; further ones are closed.'),
 });
 
 const objectName = z

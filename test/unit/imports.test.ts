@@ -10,7 +10,7 @@ const SRC = join(ROOT, 'src');
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   json: [],
   flight: [],
-  telemetry: [],
+  telemetry: ['json'],
   certificates: [],
   demo: [],
   image: ['json'],
@@ -20,7 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   pins: ['resolver', 'registry', 'image', 'flight', 'json', 'telemetry'],
   kubernetes: ['admission', 'pins', 'certificates', 'image', 'telemetry', 'json'],
   admission: ['pins', 'resolver', 'registry', 'image', 'json', 'telemetry'],
-  server: ['admission', 'telemetry'],
+  server: ['admission', 'flight', 'telemetry'],
   commands: [
     'json',
     'flight',
