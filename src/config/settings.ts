@@ -43,9 +43,9 @@ const webhook = z.strictObject({
     .int()
     .min(8 * 1024 * 1024)
     .max(1024 * 1024 * 1024)
-    .default(32 * 1024 * 1024)
+    .default(8 * 1024 * 1024)
     .describe(
-      'How many bytes of requests may be in memory at once; it may grow to several times as much. Further requests are not read meanwhile.',
+      'How many bytes of requests may be in memory at once; read, the worst of them grow to twenty times as much. Further requests are not read meanwhile.',
     ),
   maxConnections: z
     .int()

@@ -94,10 +94,6 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
       deadline.done();
       if (!response.writableFinished) deadline.callerGone();
     });
-    // Whoever sends slowly must not keep others out.
-    deadline.signal.addEventListener('abort', () => {
-      if (!request.complete) request.destroy();
-    });
     const bytes = Number(request.headers['content-length'] ?? MAX_BODY_BYTES);
     try {
       response.once('close', await bodies.enter(Math.min(bytes, MAX_BODY_BYTES), deadline.signal));
@@ -105,6 +101,10 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
       if (!(error instanceof GateError)) throw error;
       return refuse(request, response, 503, 'samebytes is overloaded', 'overloaded');
     }
+    // Whoever sends slowly must not keep others out.
+    deadline.signal.addEventListener('abort', () => {
+      if (!request.complete) request.destroy();
+    });
     next();
   };
 
@@ -125,6 +125,8 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
 
   const answer = async (mode: Mode, request: Request, response: Response): Promise<void> => {
     const review = readReview(request.body);
+    // What nobody reads need not wait for the decision.
+    request.body = undefined;
     const signal = visits.get(request)?.deadline?.signal ?? AbortSignal.abort();
     const decision = await decide(review, mode, signal);
     if (!response.closed) sendJson(response, JSON.stringify(responseOf(review.uid, decision, mode)));
