@@ -80,7 +80,8 @@ function printable(text: string): string {
 
 /** Cuts after so many code points, which is what the API server counts in. */
 function shorten(text: string, limit: number): string {
-  if (characters(text) <= limit) return text;
+  // A code point is one or two units: a text with few units has few code points.
+  if (text.length <= limit || characters(text) <= limit) return text;
   return `${Array.from(text)
     .slice(0, limit - 1)
     .join('')}…`;
