@@ -87,10 +87,17 @@ export function failureOf(error: unknown, owner: PodOwner, asked?: PullCredentia
   return { ...text, code, nextStep, status, problems };
 }
 
-/** Whose credentials were tried, by the names of their Secrets. */
-export function triedNames(asked: PullCredentials | undefined): string[] {
-  const tried = asked?.identity.credentials.slice(0, MAX_TRIED - 1) ?? [];
-  return [...new Set([...tried.map(sourceOf), sourceOf(undefined)])];
+/**
+ * Whose credentials were tried, by the names of their Secrets: those that were really sent, where the registry's client says
+ * so. Its answer may be shared with Pods whose Secrets hold the same under other names, which are nobody else's business.
+ */
+export function triedBy(error: unknown, asked: PullCredentials | undefined): readonly string[] {
+  const credentials = asked?.identity.credentials.slice(0, MAX_TRIED - 1) ?? [];
+  const own = [...new Set([...credentials, undefined].map(sourceOf))];
+  const sent = error instanceof RegistryError ? error.tried : [];
+  const isOwn = asked === undefined || sent.every((name) => own.includes(name));
+  const names = sent.length > 0 && isOwn ? sent : own;
+  return names.slice(0, MAX_TRIED);
 }
 
 function describe(error: unknown, asked: PullCredentials | undefined): FailureText & Pick<Failure, 'code'> {
@@ -113,9 +120,7 @@ function deniedTo(
   asked: PullCredentials | undefined,
   { what, nextStep }: FailureText,
 ): Partial<FailureText> {
-  // What was really sent, where the registry's client says so: there are a few at most, and a name is a Secret's.
-  const known = error.tried.length > 0 ? error.tried : triedNames(asked);
-  const tried = known.slice(0, MAX_TRIED).map((name) => name.slice(0, MAX_NAME_LENGTH));
+  const tried = triedBy(error, asked).map((name) => name.slice(0, MAX_NAME_LENGTH));
   const whom = { what: `${what} (tried: ${tried.join(', ')})` };
   const sources = tried.filter((name) => name !== sourceOf(undefined));
   if (sources.length > 0) {

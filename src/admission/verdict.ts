@@ -1,7 +1,7 @@
 import type { JsonObject } from '../json/json-object.ts';
 import { withDigest, type ImageReference } from '../image/reference.ts';
 import type { PodOwner } from '../pins/revision.ts';
-import { failureOf, triedNames, type Failure } from './failure.ts';
+import { failureOf, triedBy, type Failure } from './failure.ts';
 import {
   annotationFits,
   readRecordedImages,
@@ -183,7 +183,7 @@ function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
     result: {
       is: 'failed',
       code: failureOf(result.error, owner).code,
-      ...(result.asked === undefined ? {} : { tried: triedNames(result.asked) }),
+      ...(result.asked === undefined ? {} : { tried: triedBy(result.error, result.asked) }),
       error: result.error,
     },
   };

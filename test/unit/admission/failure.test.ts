@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { DeadlineError, failureOf } from '../../../src/admission/failure.ts';
+import { DeadlineError, failureOf, triedBy } from '../../../src/admission/failure.ts';
 import { PinStoreError } from '../../../src/pins/pin-store.ts';
 import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
 import { REGISTRY_ERROR_CODES, RegistryError } from '../../../src/registry/errors.ts';
+import { Credential } from '../../../src/registry/identity.ts';
 import { ownedBy } from '../../support/pods.ts';
 
 const SECRET = 'connect ECONNREFUSED 10.0.0.7:5000';
@@ -65,6 +66,39 @@ describe('a failure', () => {
     expect(failureOf(error, REPLICA_SET).what).toBe(
       'the registry denied access (tried: Secret regcred, anonymous)',
     );
+  });
+
+  test('of access names no Secret of somebody else who has the same credentials and asked at the same time', () => {
+    const tried = ['Secret of-another-tenant', 'anonymous'];
+    const error = new RegistryError('denied', SECRET, { registry: 'r', tried });
+    const own = new Credential({
+      fingerprint: 'f',
+      source: 'Secret mine',
+      username: 'ann',
+      secret: 'planted',
+      kind: 'password',
+    });
+    const identity = { fingerprint: 'f', credentials: [own] };
+    const asked = { identity, problems: [], noneMatches: false };
+    expect(failureOf(error, REPLICA_SET, asked).what).toContain('(tried: Secret mine, anonymous)');
+    expect(triedBy(error, asked)).toEqual(['Secret mine', 'anonymous']);
+  });
+
+  test('that ended before all credentials were tried names those that were', () => {
+    const credentials = ['one', 'two'].map(
+      (name) =>
+        new Credential({
+          fingerprint: name,
+          source: `Secret ${name}`,
+          username: 'u',
+          secret: 's',
+          kind: 'password',
+        }),
+    );
+    const asked = { identity: { fingerprint: 'f', credentials }, problems: [], noneMatches: false };
+    const error = new RegistryError('denied', SECRET, { registry: 'r', tried: ['Secret one'] });
+    expect(triedBy(error, asked)).toEqual(['Secret one']);
+    expect(triedBy(new DeadlineError(SECRET), asked)).toEqual(['Secret one', 'Secret two', 'anonymous']);
   });
 
   test('of access stays short, however many credentials with however long names were tried', () => {
