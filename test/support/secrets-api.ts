@@ -1,37 +1,31 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { ClusterConnection } from '../../src/kubernetes/cluster-connection.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClusterConnection } from '../../src/kubernetes/cluster-connection.ts';
+import { HttpApi } from './http-api.ts';
 
 /** An API server as far as a birth asks one: Secrets by name, and no Pods. Over HTTP, to be read by the real client. */
 export class SecretsApi {
-  /** Every request, in order: `GET /api/v1/…`. */
-  readonly asked: string[] = [];
   /** May answer a request for a Secret before it is looked for, by ending the response. */
   intercept: ((name: string, response: ServerResponse) => void) | undefined;
   readonly #secrets = new Map<string, object>();
-  readonly #server = http.createServer((request, response) => this.#answer(request, response));
+  #api: HttpApi | undefined;
 
   static async start(): Promise<SecretsApi> {
     const started = new SecretsApi();
-    await new Promise<void>((resolve) => {
-      started.#server.listen(0, '127.0.0.1', resolve);
-    });
+    started.#api = await HttpApi.start((request, response) => started.#answer(request, response));
     return started;
   }
 
   async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => {
-      this.#server.close(resolve);
-    });
+    await this.#started.stop();
+  }
+
+  /** Every request, in order: `GET /api/v1/…`. */
+  get asked(): string[] {
+    return this.#started.asked;
   }
 
   get cluster(): ClusterConnection {
-    const { port } = this.#server.address() as AddressInfo;
-    const config = new ClusterConnection({ now: () => performance.now() });
-    const cluster = { name: 'c', server: `http://127.0.0.1:${port}`, skipTLSVerify: true };
-    config.loadFromClusterAndUser(cluster, { name: 'u' });
-    return config;
+    return this.#started.cluster;
   }
 
   /** A Secret of the namespace `shop`; `data` is what it holds, not encoded. */
@@ -54,8 +48,12 @@ export class SecretsApi {
     );
   }
 
-  #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): void {
-    this.asked.push(`${method} ${url}`);
+  get #started(): HttpApi {
+    if (this.#api === undefined) throw new Error('it was not started');
+    return this.#api;
+  }
+
+  #answer({ url = '' }: IncomingMessage, response: ServerResponse): void {
     const [, name] = /\/secrets\/([^/?]+)/.exec(url) ?? [];
     if (name !== undefined) this.intercept?.(name, response);
     if (response.headersSent) return;

@@ -1,9 +1,9 @@
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type http from 'node:http';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { AppsV1Api, KubeConfig } from '@kubernetes/client-node';
+import { AppsV1Api } from '@kubernetes/client-node';
 import { ClusterControllerRevisions } from '../../../src/kubernetes/controller-revisions.ts';
 import { PinStoreError } from '../../../src/pins/pin-store.ts';
+import { HttpApi } from '../../support/http-api.ts';
 import { noDeadline } from '../../support/signals.ts';
 
 const NAME = {
@@ -13,34 +13,15 @@ const NAME = {
   workload: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'set-1' },
 } as const;
 
-let server: http.Server;
-let asked: string[];
+let api: HttpApi;
 let answer: (response: http.ServerResponse) => void;
 let revisions: ClusterControllerRevisions;
 
 beforeEach(async () => {
-  asked = [];
-  server = http.createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`);
-    answer(response);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const config = new KubeConfig();
-  const { port } = server.address() as AddressInfo;
-  config.loadFromClusterAndUser(
-    { name: 'c', server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
-    { name: 'u' },
-  );
-  revisions = new ClusterControllerRevisions(config.makeApiClient(AppsV1Api));
+  api = await HttpApi.start((_request, response) => answer(response));
+  revisions = new ClusterControllerRevisions(api.cluster.makeApiClient(AppsV1Api));
 });
-afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-});
+afterEach(async () => api.stop());
 
 function found(ownerReferences?: object[]): void {
   answer = (response) => {
@@ -68,7 +49,7 @@ const uid = async (): Promise<string | undefined> => revisions.uidOf(NAME, noDea
 test('the uid is read by one consistent GET', async () => {
   found([{ uid: 'set-1', controller: true }]);
   expect(await uid()).toBe('revision-1');
-  expect(asked).toEqual(['GET /apis/apps/v1/namespaces/shop/controllerrevisions/db-5d8f']);
+  expect(api.asked).toEqual(['GET /apis/apps/v1/namespaces/shop/controllerrevisions/db-5d8f']);
 });
 
 test.each([

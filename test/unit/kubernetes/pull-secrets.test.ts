@@ -1,49 +1,30 @@
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type http from 'node:http';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { CoreV1Api } from '@kubernetes/client-node';
 import { ClusterPullSecrets } from '../../../src/kubernetes/pull-secrets.ts';
 import { errorFields } from '../../../src/telemetry/log.ts';
+import { HttpApi } from '../../support/http-api.ts';
 import { noDeadline } from '../../support/signals.ts';
 
 const JSON_TYPE = 'kubernetes.io/dockerconfigjson';
 const CFG_TYPE = 'kubernetes.io/dockercfg';
 const encode = (text: string): string => Buffer.from(text).toString('base64');
 
-let server: http.Server;
-let asked: string[];
+let api: HttpApi;
 let answer: (response: http.ServerResponse) => void;
 let problems: Error[];
 let secrets: ClusterPullSecrets;
 
 beforeEach(async () => {
-  asked = [];
   problems = [];
-  server = http.createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`);
-    answer(response);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const config = new KubeConfig();
-  const { port } = server.address() as AddressInfo;
-  config.loadFromClusterAndUser(
-    { name: 'c', server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
-    { name: 'u' },
-  );
+  api = await HttpApi.start((_request, response) => answer(response));
   secrets = new ClusterPullSecrets({
-    api: config.makeApiClient(CoreV1Api),
+    api: api.cluster.makeApiClient(CoreV1Api),
     onUnreadable: (error) => void problems.push(error),
   });
 });
-afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-});
+afterEach(async () => api.stop());
 
 function reply(code: number, body: string): void {
   answer = (response) => {
@@ -63,7 +44,7 @@ describe('a Secret', () => {
   test('is read by one GET with its name', async () => {
     secret(JSON_TYPE, { '.dockerconfigjson': encode('{"auths":{}}') });
     expect(await read()).toEqual({ is: 'found', type: JSON_TYPE, config: '{"auths":{}}' });
-    expect(asked).toEqual(['GET /api/v1/namespaces/shop/secrets/regcred']);
+    expect(api.asked).toEqual(['GET /api/v1/namespaces/shop/secrets/regcred']);
   });
 
   test.each<[string, string, Record<string, string> | undefined, string | undefined]>([
@@ -135,7 +116,7 @@ test.each(['..', '.', '', '../../configmaps/x', 'a/b', 'a?b', 'a%2Fb', 'Regcred'
     answer = (response) => response.end();
     expect(await read(name)).toEqual({ is: 'missing' });
     expect(await read('regcred', name)).toEqual({ is: 'missing' });
-    expect(asked).toEqual([]);
+    expect(api.asked).toEqual([]);
   },
 );
 
