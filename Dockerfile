@@ -1,4 +1,4 @@
-# The release workflow turns this tag into a digest, with samebytes itself, and records it.
+# By its tag here: a digest that nobody read from a registry would be an invention.
 FROM node:26-trixie-slim AS build
 WORKDIR /source
 COPY package.json package-lock.json ./
