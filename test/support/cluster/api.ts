@@ -63,7 +63,7 @@ export class Api {
     await this.#send('DELETE', path, body);
   }
 
-  /** Calls `onEvent` with every event of a watch, until the signal ends it. @throws where it ends by itself. */
+  /** Calls `onEvent` with every event of a watch, until the signal or the API server ends it. */
   async watch(
     path: string,
     signal: AbortSignal,
@@ -80,7 +80,6 @@ export class Api {
       const { type, object } = JSON.parse(line) as { type: string; object: KubeObject };
       onEvent(type, object);
     }
-    if (!signal.aborted) throw new Error('the watch ended by itself');
   }
 
   async close(): Promise<void> {

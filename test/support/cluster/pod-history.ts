@@ -10,17 +10,24 @@ export class PodHistory {
     const history = new PodHistory();
     const path = `/api/v1/namespaces/${namespace}/pods`;
     const { metadata } = await api.get(`${path}?limit=1`);
-    const query = `watch=true&resourceVersion=${metadata.resourceVersion}`;
-    history.#watching = api
-      .watch(`${path}?${query}`, history.#stopped.signal, (type, object) => {
-        if (type === 'ERROR') throw new Error(JSON.stringify(object));
-        history.#pods.set(object['metadata'].uid, object);
-      })
-      .catch((error: unknown) => {
-        if (!history.#stopped.signal.aborted) throw error;
-      });
+    history.#watching = history.#follow(api, path, metadata.resourceVersion).catch((error: unknown) => {
+      if (!history.#stopped.signal.aborted) throw error;
+    });
     history.#watching.catch(() => {});
     return history;
+  }
+
+  /** The API server ends watches that are old or slow; they go on where they ended, or fail where that is gone. */
+  async #follow(api: Api, path: string, from: string): Promise<void> {
+    let resourceVersion = from;
+    while (!this.#stopped.signal.aborted) {
+      const query = `watch=true&allowWatchBookmarks=true&resourceVersion=${resourceVersion}`;
+      await api.watch(`${path}?${query}`, this.#stopped.signal, (type, object) => {
+        if (type === 'ERROR') throw new Error(JSON.stringify(object));
+        resourceVersion = object['metadata'].resourceVersion;
+        if (type !== 'BOOKMARK') this.#pods.set(object['metadata'].uid, object);
+      });
+    }
   }
 
   /** Ends the watch. @throws where it missed something. */
