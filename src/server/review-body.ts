@@ -5,16 +5,20 @@ import { BodyBudget } from './body-budget.ts';
 /** An object is 3 MiB at most in the API server, and a review may hold it twice; 8 MiB leaves room. */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Braces, brackets and commas: `[{},{},…]` takes twenty times its own size once it is read. A Pod has far fewer. */
-const MAX_MARKS = 1_000_000;
+const MAX_MARKS = 500_000;
 /** Bodies up to here are what Pods are; longer ones share the budgets. */
 const ORDINARY_BYTES = 128 * 1024;
 /** What long bodies may announce at once, however slowly they come. */
 const MAX_ARRIVING_BYTES = 64 * 1024 * 1024;
-/** What reviews that are being answered may take, as estimated: well below the heap that the manifests give. */
-const MAX_READ_BYTES = 96 * 1024 * 1024;
+/**
+ * What reviews that are being answered may take, as estimated: a third of the heap that the manifests give, since V8 needs
+ * as much again for what is no longer used and not yet collected. The largest body fits.
+ */
+const MAX_READ_BYTES = 64 * 1024 * 1024;
 /** The bytes, the text, and the texts in it: as long again each. */
 const COPIES = 4;
-const BYTES_PER_MARK = 32;
+/** Measured: a third more than `{}` takes in a list. */
+const BYTES_PER_MARK = 64;
 
 /** 1 for each byte that is a mark. */
 const IS_MARK = new Uint8Array(256);

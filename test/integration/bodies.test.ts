@@ -49,7 +49,7 @@ test.each([
   ['100,000 brackets', '['.repeat(100_000), 400],
   ['100,000 lists in each other', nested(100_000), 400],
   ['100,000 objects in each other', '{"kind":'.repeat(100_000) + '1' + '}'.repeat(100_000), 400],
-  ['a million values', `{"kind":[${'0,'.repeat(1_000_000)}0]}`, 413],
+  ['half a million values', `{"kind":[${'0,'.repeat(500_000)}0]}`, 413],
 ])('a body that is %s is answered with status 4xx that says why', async (_what, body, status) => {
   const answer = await webhook.post('/mutate', body);
   expect(answer.status).toBe(status);

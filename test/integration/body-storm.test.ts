@@ -44,7 +44,9 @@ beforeAll(async () => {
   };
   await writeFile(file, JSON.stringify(settings));
   // As in manifests/base/43-deployment.yaml.
-  serving = new SamebytesProcess(['serve', '--config', file], { NODE_OPTIONS: '--max-old-space-size=192' });
+  serving = new SamebytesProcess(['serve', '--config', file], {
+    NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8',
+  });
   const [line] = await serving.printed(/^\{.*"msg":"ready".*\}$/m);
   ports = JSON.parse(line) as typeof ports;
 });
@@ -65,13 +67,18 @@ interface Answer {
 }
 
 async function post(body: string | Buffer, dispatcher = agent): Promise<Answer> {
-  const answer = await request(`https://localhost:${ports.webhookPort}/mutate?timeout=5s`, {
-    dispatcher,
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body,
-  });
-  return { status: answer.statusCode, text: await answer.body.text() };
+  try {
+    const answer = await request(`https://localhost:${ports.webhookPort}/mutate?timeout=5s`, {
+      dispatcher,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+    return { status: answer.statusCode, text: await answer.body.text() };
+  } catch (error) {
+    if (serving.running) throw error;
+    throw new Error(`the process ended: ${JSON.stringify(await serving.exited)}`, { cause: error });
+  }
 }
 
 async function resources(type: string): Promise<number> {
@@ -102,6 +109,7 @@ const HOSTILE: readonly [string, () => Buffer][] = [
   ['objects in objects', () => dense('{"a":{"b":{}}}', FULL)],
   ['containers with an image each', () => dense('{"name":"a","image":"a:1"}', FULL)],
   ['a megabyte of empty containers', () => dense('{}', MIB)],
+  ['as many empty containers as are read', () => dense('{}', (3 * 495_000) / 2)],
   ['little empty containers, below what is limited', () => dense('{}', 100 * 1024)],
   ['one long image', () => Buffer.from(review(barePod({ name: 'web', image: 'a'.repeat(FULL) })))],
   ['one long name', () => Buffer.from(review(barePod({ name: 'n'.repeat(FULL), image: image() })))],

@@ -51,7 +51,7 @@ testAsRoot(
     const serving = new ChildProcess({
       command: 'unshare',
       args: ['--mount', 'sh', '-c', script, 'sh', root],
-      env: { NODE_OPTIONS: '--max-old-space-size=192', NODE_EXTRA_CA_CERTS: '' },
+      env: { NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8', NODE_EXTRA_CA_CERTS: '' },
     });
     const [, line = ''] = await serving.printed(/^(.*"msg":"ready".*)$/m);
     const { healthPort } = JSON.parse(line) as { healthPort: number };
