@@ -17,7 +17,7 @@ const now = (): number => performance.now();
 /** Joins the parts that decide about Pods, from the registry client up. `close` frees the connections. */
 export function wireDecider(options: WiringOptions): { decider: Decider; close: () => Promise<void> } {
   const { settings, metrics, cluster, log } = options;
-  const { countCacheRequest } = metrics;
+  const countCacheRequest = metrics.caches.countRequest;
   const registry = wireRegistry(options);
   const resolver = new Resolver({
     ...settings.resolver,
@@ -33,6 +33,7 @@ export function wireDecider(options: WiringOptions): { decider: Decider; close: 
       onUnreadable: (error) => log.warn({ error: errorFields(error) }, 'a pull secret cannot be read'),
     });
   const keychain = new Keychain({ secrets, countCacheRequest, now });
+  metrics.caches.watch({ ...registry.caches, ...resolver.caches, ...keychain.caches });
   const pins = wirePins(options, { resolver, client: registry.client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;

@@ -60,7 +60,7 @@ export function wirePins(
 
   const onSplit: PinnerOptions['onSplit'] = (revision, reference, digests, chosen) => {
     const { namespace, kind: ownerKind, name } = revision;
-    metrics.countRevisionSplit();
+    metrics.pins.countRevisionSplit();
     log.warn({ namespace, revision: `${ownerKind}/${name}`, reference, digests, chosen }, 'revision split');
     events?.warn({
       namespace,
@@ -69,18 +69,19 @@ export function wirePins(
       message: `Pods of this revision ran different bytes of ${reference} before samebytes could pin it (${digests.slice(0, 4).join(', ')}); new Pods get ${chosen ?? 'what the tag means now'}. To heal it: kubectl rollout restart`,
     });
   };
+  const revisions = new RevisionFinder({
+    controllerRevisions: cluster && new ClusterControllerRevisions(cluster.makeApiClient(AppsV1Api)),
+    maxRevisions,
+  });
   const pinner = createPinner({
     store,
     memory,
-    revisions: new RevisionFinder({
-      controllerRevisions: cluster && new ClusterControllerRevisions(cluster.makeApiClient(AppsV1Api)),
-      maxRevisions,
-    }),
+    revisions,
     siblings: cluster && core && new ClusterSiblings({ pods: core, metadata: new MetadataApi(cluster), now }),
     resolver: sources.resolver,
     manifests: sources.client,
     onSplit,
-    countCacheRequest: metrics.countCacheRequest,
+    countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
   });
   const guard = new RecreationGuard({
@@ -88,7 +89,7 @@ export function wirePins(
     withinMs: recreatedWithinMs,
     lives: core && new ClusterPodLives(core),
     onLeftAlone: ({ namespace, name, owner }) => {
-      metrics.countPodLeftAlone();
+      metrics.pins.countPodLeftAlone();
       log.warn({ namespace, pod: name, owner: `${owner.kind}/${owner.name}` }, 'pod left alone');
       events?.warn({
         namespace,
@@ -99,6 +100,8 @@ export function wirePins(
     },
     now,
   });
+  metrics.pins.watchMemory(() => memory.isOpen);
+  metrics.caches.watch({ ...memory.caches, ...revisions.caches, ...guard.caches, ...events?.caches });
   watch?.start();
   return { pinner, guard, close: async () => watch?.stop() };
 }
@@ -114,6 +117,7 @@ function inMemory(
     onForgotten: ({ revision: { namespace, name } }) =>
       log.warn({ namespace, revision: name }, 'pin forgotten: pins.maxRevisions is reached'),
   });
+  metrics.caches.watch(store.caches);
   return { store, watch: undefined };
 }
 
@@ -129,18 +133,21 @@ function inCluster(
   const store = new ImagePinStore({
     api: cluster.makeApiClient(CustomObjectsApi),
     onCreated: (pin) => logBirth(log, metrics, pin),
-    onConflict: () => metrics.countPinConflict(),
+    onConflict: () => metrics.pins.countConflict(),
     onProblem: (pin, problem) => log.warn({ ...pin, problem }, 'ImagePin that samebytes did not write'),
   });
   const watch = new PinWatch({
     api: new MetadataApi(cluster),
     memory,
-    onEnded: ({ namespace, name }) => log.info({ namespace, pin: name }, 'pin ended'),
-    onGap: (error) =>
-      log.warn(
-        { error: errorFields(error) },
-        'deletions of pins cannot be followed: memory is off meanwhile',
-      ),
+    onEnded: ({ namespace, name }) => {
+      metrics.pins.countEnded();
+      log.info({ namespace, pin: name }, 'pin ended');
+    },
+    onGap: (error) => {
+      metrics.pins.countWatchGap();
+      const message = 'deletions of pins cannot be followed: memory is off meanwhile';
+      log.warn({ error: errorFields(error) }, message);
+    },
     onGapEnd: () => log.info('deletions of pins are followed again: memory is on'),
     retryMs: WATCH_RETRY_MS,
   });
@@ -148,7 +155,7 @@ function inCluster(
 }
 
 function logBirth(log: Logger, metrics: Metrics, { revision, images }: ImagePin): void {
-  metrics.countPinCreated();
+  metrics.pins.countCreated();
   const { namespace, kind, name, uid } = revision;
   log.info({ namespace, revision: `${kind}/${name}`, revisionUid: uid, images }, 'pin created');
 }

@@ -5,6 +5,7 @@ import type { Identity } from '../registry/identity.ts';
 import type { ManifestContent } from '../registry/manifest.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
+import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { adoptionFrom, evidenceOf } from './adoption.ts';
 import type { ImagePin, PinnedImage } from './image-pin.ts';
 import type { PinMemory } from './pin-memory.ts';
@@ -34,6 +35,8 @@ export interface PinRequest {
   readonly labels: Readonly<Record<string, unknown>>;
   readonly recording: Recording;
   readonly signal: AbortSignal;
+  /** Told how long was waited, and for whom. */
+  readonly waits?: Waits | undefined;
 }
 
 export interface Pinned {
@@ -89,6 +92,8 @@ export interface PinnerOptions {
 export class Pinner {
   readonly #options: PinnerOptions;
   readonly #births = new SharedFlights<PinResults>();
+  /** What the births under way wait for, by the keys of their flights. */
+  readonly #birthWaits = new Map<string, Waits>();
 
   constructor(options: PinnerOptions) {
     this.#options = options;
@@ -100,7 +105,7 @@ export class Pinner {
    */
   async pin(request: PinRequest): Promise<PinResults> {
     try {
-      const revision = await this.#options.revisions.find(request.owner, request.signal);
+      const revision = await this.#options.revisions.find(request.owner, request.signal, request.waits);
       if (revision === undefined) return await this.#resolveAll(undefined, [...request.references], request);
       return await this.#pinInRevision(revision, request);
     } catch (error) {
@@ -112,7 +117,7 @@ export class Pinner {
   }
 
   async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
-    const { references, recording, signal } = request;
+    const { references, recording } = request;
     const key = revisionKey(revision);
     const known = this.#remembered(key, references);
     if (known !== undefined) return known;
@@ -123,11 +128,25 @@ export class Pinner {
     // Shared by Pods that need the same: where one image fails nothing is recorded, and nobody may leave with the digest of
     // another. And what one mode tolerates another must not inherit, should a namespace change its label meanwhile.
     const birth = [recording, key, ...[...references.keys()].toSorted()].join(' ');
-    const work = (shared: AbortSignal): Promise<PinResults> =>
-      this.#bear(revision, { ...request, signal: shared });
-    return this.#births.join(birth, work, signal, (boarding) =>
+    return this.#joinBirth(birth, revision, request);
+  }
+
+  #joinBirth(flight: string, revision: Revision, request: PinRequest): Promise<PinResults> {
+    const own = request.waits?.another();
+    const work = async (signal: AbortSignal): Promise<PinResults> => {
+      if (own !== undefined) this.#birthWaits.set(flight, own);
+      try {
+        return await this.#bear(revision, { ...request, signal, waits: own });
+      } finally {
+        if (this.#birthWaits.get(flight) === own) this.#birthWaits.delete(flight);
+      }
+    };
+    const born = this.#births.join(flight, work, request.signal, (boarding) =>
       this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
     );
+    // By now its work has begun. Everybody on board waits for what it waits for.
+    const waits = this.#birthWaits.get(flight);
+    return waits === undefined || request.waits === undefined ? born : request.waits.with(waits, born);
   }
 
   #remembered(key: string, references: References): PinResults | undefined {
@@ -140,12 +159,12 @@ export class Pinner {
   }
 
   async #bear(revision: Revision, request: PinRequest): Promise<PinResults> {
-    const pin = await this.#read(revision, request.signal);
+    const pin = await waitingFor('api', request.waits, this.#read(revision, request.signal));
     const known = pin === undefined ? new Map<string, Pinned>() : digestsOf(pin, request.references.keys());
     const missing = [...request.references].filter(([name]) => !known.has(name));
     if (missing.length === 0) return known;
     if (pin === undefined && request.owner.type === 'controllerRevision') {
-      const current = await this.#options.revisions.findAnew(request.owner, request.signal);
+      const current = await this.#options.revisions.findAnew(request.owner, request.signal, request.waits);
       if (current === undefined) return this.#resolveAll(undefined, missing, request);
       if (current.uid !== revision.uid) return this.#bear(current, request);
     }
@@ -164,10 +183,11 @@ export class Pinner {
     return pin;
   }
 
-  async #siblingsOf({ owner, labels, signal }: PinRequest): Promise<readonly SiblingImage[]> {
+  async #siblingsOf({ owner, labels, signal, waits }: PinRequest): Promise<readonly SiblingImage[]> {
     const query = siblingQuery(owner, labels);
     const { siblings } = this.#options;
-    return query === undefined || siblings === undefined ? [] : siblings.imagesOf(query, signal);
+    if (query === undefined || siblings === undefined) return [];
+    return waitingFor('api', waits, siblings.imagesOf(query, signal));
   }
 
   /** The revision may have Pods already, born before its namespace opted in, or its pin was lost: these decide. */
@@ -195,20 +215,22 @@ export class Pinner {
     reference: ImageReference,
     resolved: PinResult,
     siblings: readonly SiblingImage[],
-    { credentialsFor, recording, signal }: PinRequest,
+    { credentialsFor, recording, signal, waits }: PinRequest,
   ): Promise<PinResult> {
+    const { manifests, siblings: others, onSplit } = this.#options;
     const tagDigest = 'error' in resolved ? undefined : resolved.digest;
     const { asked } = resolved;
     const adoption = await adoptionFrom(evidenceOf(reference, siblings), tagDigest, {
       manifest: async (digest) => {
-        const { identity } = asked ?? (await credentialsFor(reference, signal));
-        return this.#options.manifests.contentOf(reference, digest, identity, signal);
+        const { identity } = asked ?? (await credentialsFor(reference, signal, waits));
+        return waitingFor('registry', waits, manifests.contentOf(reference, digest, identity, signal));
       },
-      shareOnePlatform: async () => (await this.#options.siblings?.shareOnePlatform(signal)) ?? false,
+      shareOnePlatform: async () =>
+        others !== undefined && (await waitingFor('api', waits, others.shareOnePlatform(signal))),
     });
     // Whoever only looks leaves no trace.
     if (adoption.split.length > 1 && recording !== 'nothing') {
-      this.#options.onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
+      onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
     }
     return adoption.adopt === undefined ? resolved : { digest: adoption.adopt, source: 'sibling', asked };
   }
@@ -225,7 +247,9 @@ export class Pinner {
     if (failed && request.recording === 'everything') return chosen;
     try {
       const mark = this.#options.memory.mark();
-      const pin = await this.#options.store.record(revision, images, isNew, request.signal);
+      const { store } = this.#options;
+      const writing = store.record(revision, images, isNew, request.signal);
+      const pin = await waitingFor('api', request.waits, writing);
       this.#options.memory.remember(revisionKey(revision), pin, mark);
       return withRecorded(chosen, pin);
     } catch (error) {
@@ -237,16 +261,16 @@ export class Pinner {
   async #resolveAll(
     revision: Revision | undefined,
     references: readonly (readonly [string, ImageReference])[],
-    { credentialsFor, signal }: PinRequest,
+    { credentialsFor, signal, waits }: PinRequest,
   ): Promise<PinResults> {
     const key = revision === undefined ? undefined : revisionKey(revision);
     const results = references.map(async ([name, reference]): Promise<[string, PinResult]> => {
       let asked: PullCredentials | undefined;
       try {
-        asked = await credentialsFor(reference, signal);
+        asked = await credentialsFor(reference, signal, waits);
         const { identity } = asked;
-        const resolution = await this.#options.resolver.fresh({ reference, identity, revision: key, signal });
-        return [name, { ...resolution, asked }];
+        const resolving = { reference, identity, revision: key, signal, waits };
+        return [name, { ...(await this.#options.resolver.fresh(resolving)), asked }];
       } catch (error) {
         return [name, { error, asked }];
       }
