@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { issueCertificates } from '../../src/certificates/authority.ts';
-import { OciRegistry } from '../../src/demo/oci-registry.ts';
+import { imageManifest, OciRegistry } from '../../src/demo/oci-registry.ts';
 import { freePorts } from './free-ports.ts';
 import { PlayedCluster } from './played-cluster.ts';
 import { admissionReview, ownedBy, pod } from './pods.ts';
@@ -72,7 +72,7 @@ export class BusyWebhook {
     const parts = { registry, cluster, agent, directory, process, ports, deadHost };
     const busy = new BusyWebhook(parts);
     for (const tag of TAGS) await registry.push('shop/web', tag, tag);
-    registry.intercept = askForTokens(registry);
+    registry.intercept = misbehave(registry);
     return busy;
   }
 
@@ -125,7 +125,7 @@ export class BusyWebhook {
     this.cluster.endPins();
   }
 
-  /** Enough distinct revisions that fail: a tag that is not there, a registry that is down, a cluster too. */
+  /** Enough distinct revisions that fail: a tag that is not there, and a registry that is down until its breaker opens. */
   async #refusals(): Promise<void> {
     const dead = { name: 'web', image: `${this.#deadHost}/shop/web:1.0` };
     const sending = [this.#pod('missing'), this.#pod('1.0', { spec: { containers: [dead] } })].map(
@@ -146,6 +146,8 @@ export class BusyWebhook {
     await this.#send(
       this.#pod('1.0', { spec: { containers: [{ name: 'web', image: `r.test/a@${DIGESTS[0]}` }] } }),
     );
+    const liar = { name: 'web', image: `${this.registry.host}/${LIAR}:1.0` };
+    await this.#send(this.#pod('1.0', { spec: { containers: [liar] } }));
     await this.#post('/mutate', '{}');
   }
 
@@ -198,6 +200,8 @@ export class BusyWebhook {
 }
 
 const TAGS = ['1.0', '1.1', '1.2', '1.3'];
+/** Its registry says no digest to HEAD, and to GET another one than that of the bytes. */
+const LIAR = 'shop/liar';
 
 function settings(directory: string, host: string, deadHost: string): string {
   return JSON.stringify({
@@ -217,8 +221,8 @@ function settings(directory: string, host: string, deadHost: string): string {
   });
 }
 
-/** Asks for a token, gives one that lasts, and says that few pulls are left. */
-function askForTokens(registry: OciRegistry): (request: IncomingMessage, response: ServerResponse) => void {
+/** Asks for a token, gives one that lasts, says that few pulls are left, and lies about a digest. */
+function misbehave(registry: OciRegistry): (request: IncomingMessage, response: ServerResponse) => void {
   return ({ url = '', headers, method }, response) => {
     if (method === 'PUT') return;
     response.setHeader('ratelimit-remaining', '15;w=21600');
@@ -229,6 +233,10 @@ function askForTokens(registry: OciRegistry): (request: IncomingMessage, respons
     } else if (headers.authorization !== 'Bearer sesame') {
       const realm = `Bearer realm="http://${registry.host}/token",service="busy"`;
       response.writeHead(401, { 'www-authenticate': realm }).end();
+    } else if (url.startsWith(`/v2/${LIAR}/`)) {
+      const lie = method === 'HEAD' ? {} : { 'docker-content-digest': DIGESTS[0] };
+      response.writeHead(200, { 'content-type': 'application/vnd.oci.image.manifest.v1+json', ...lie });
+      response.end(method === 'HEAD' ? undefined : imageManifest('liar'));
     }
   };
 }
