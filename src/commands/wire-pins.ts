@@ -15,6 +15,7 @@ import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
+import { TagMoves } from '../pins/tag-moves.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
@@ -34,10 +35,13 @@ export interface PinWiring {
 export interface WiredPins {
   readonly pinner: Pick<Pinner, 'pin'>;
   readonly guard: RecreationGuard;
+  /** Whoever wants to know of moved tags subscribes here. */
+  readonly tagMoves: TagMoves;
   readonly close: () => Promise<void>;
 }
 
 const WATCH_RETRY_MS = 1_000;
+const MAX_WATCHED_TAGS = 5_000;
 const now = (): number => performance.now();
 
 /** Joins the parts that remember. @throws {CommandError} where pins are to be kept in a cluster, and there is none. */
@@ -73,6 +77,16 @@ export function wirePins(
     controllerRevisions: cluster && new ClusterControllerRevisions(cluster.makeApiClient(AppsV1Api)),
     maxRevisions,
   });
+  const tagMoves = new TagMoves({ maxTags: MAX_WATCHED_TAGS, now: () => new Date() });
+  tagMoves.subscribe({
+    moved: (move, revision) => {
+      metrics.pins.countTagMoved();
+      const { namespace, kind: revisionKind, name } = revision ?? {};
+      const shownBy = revision && { namespace, revision: `${revisionKind}/${name}` };
+      log.info({ ...move, ...shownBy }, 'tag moved');
+    },
+    oldServed: () => metrics.pins.countOldDigestServed(),
+  });
   const pinner = createPinner({
     store,
     memory,
@@ -81,6 +95,7 @@ export function wirePins(
     resolver: sources.resolver,
     manifests: sources.client,
     onSplit,
+    tagMoves,
     countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
   });
@@ -102,8 +117,9 @@ export function wirePins(
   });
   metrics.pins.watchMemory(() => memory.isOpen);
   metrics.caches.watch({ ...memory.caches, ...revisions.caches, ...guard.caches, ...events?.caches });
+  metrics.caches.watch(tagMoves.caches);
   watch?.start();
-  return { pinner, guard, close: async () => watch?.stop() };
+  return { pinner, guard, tagMoves, close: async () => watch?.stop() };
 }
 
 function inMemory(

@@ -13,6 +13,7 @@ import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
 import { siblingQuery, type SiblingImage, type Siblings } from './siblings.ts';
+import type { TagMoves } from './tag-moves.ts';
 
 /** References by their normalised name: one entry per meaning, however often a Pod names it. */
 export type References = ReadonlyMap<string, ImageReference>;
@@ -83,6 +84,8 @@ export interface PinnerOptions {
     digests: readonly string[],
     chosen: string | undefined,
   ) => void;
+  /** Hears what references mean, now and in pins. */
+  readonly tagMoves: Pick<TagMoves, 'resolved' | 'served'>;
   readonly countCacheRequest: CountCacheRequest;
   /** The wall clock. */
   readonly now: () => Date;
@@ -119,7 +122,7 @@ export class Pinner {
   async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
     const { references, recording } = request;
     const key = revisionKey(revision);
-    const known = this.#remembered(key, references);
+    const known = this.#remembered(key, request);
     if (known !== undefined) return known;
     if (recording === 'nothing') {
       this.#options.countCacheRequest('pin', 'miss');
@@ -149,18 +152,21 @@ export class Pinner {
     return waits === undefined || request.waits === undefined ? born : request.waits.with(waits, born);
   }
 
-  #remembered(key: string, references: References): PinResults | undefined {
+  #remembered(key: string, request: PinRequest): PinResults | undefined {
+    const { references } = request;
     const pin = this.#options.memory.get(key);
     if (pin === undefined) return undefined;
     const known = digestsOf(pin, references.keys());
     if (known.size < references.size) return undefined;
     this.#options.countCacheRequest('pin', 'hit');
+    this.#served(pin, known, request);
     return known;
   }
 
   async #bear(revision: Revision, request: PinRequest): Promise<PinResults> {
     const pin = await waitingFor('api', request.waits, this.#read(revision, request.signal));
     const known = pin === undefined ? new Map<string, Pinned>() : digestsOf(pin, request.references.keys());
+    if (pin !== undefined) this.#served(pin, known, request);
     const missing = [...request.references].filter(([name]) => !known.has(name));
     if (missing.length === 0) return known;
     if (pin === undefined && request.owner.type === 'controllerRevision') {
@@ -251,6 +257,7 @@ export class Pinner {
       const writing = store.record(revision, images, isNew, request.signal);
       const pin = await waitingFor('api', request.waits, writing);
       this.#options.memory.remember(revisionKey(revision), pin, mark);
+      this.#served(pin, chosen, request);
       return withRecorded(chosen, pin);
     } catch (error) {
       if (isTolerable(error, request)) return markNotRecorded(chosen, error);
@@ -270,12 +277,24 @@ export class Pinner {
         asked = await credentialsFor(reference, signal, waits);
         const { identity } = asked;
         const resolving = { reference, identity, revision: key, signal, waits };
-        return [name, { ...(await this.#options.resolver.fresh(resolving)), asked }];
+        const resolution = await this.#options.resolver.fresh(resolving);
+        if (resolution.source === 'registry') {
+          this.#options.tagMoves.resolved(revision, name, resolution.digest);
+        }
+        return [name, { ...resolution, asked }];
       } catch (error) {
         return [name, { error, asked }];
       }
     });
     return new Map(await Promise.all(results));
+  }
+
+  /** Whoever only looks leaves no trace. */
+  #served(pin: ImagePin, names: ReadonlyMap<string, unknown>, { recording }: PinRequest): void {
+    if (recording === 'nothing') return;
+    for (const image of pin.images) {
+      if (names.has(image.reference)) this.#options.tagMoves.served(pin.revision, image);
+    }
   }
 
   #pinnedImage(reference: string, result: PinResult): PinnedImage[] {

@@ -8,6 +8,7 @@ export const BOUNDED_CACHES = [
   'controller_revision',
   'tag',
   'tag_failure',
+  'tag_move',
   'challenge',
   'token',
   'credentials',

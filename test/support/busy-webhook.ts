@@ -26,6 +26,7 @@ export class BusyWebhook {
   readonly cluster: PlayedCluster;
   readonly #deadHost: string;
   #revisions = 0;
+  #pushes = 0;
 
   private constructor(parts: {
     registry: OciRegistry;
@@ -102,7 +103,7 @@ export class BusyWebhook {
   /** One of everything: good and bad. */
   async round(): Promise<void> {
     await this.births();
-    await Promise.all([this.#refusals(), this.#oddities(), this.#follow()]);
+    await Promise.all([this.#refusals(), this.#oddities(), this.#follow(), this.#movedTag()]);
     await this.#recreations();
   }
 
@@ -158,6 +159,16 @@ export class BusyWebhook {
       await this.#send(this.#pod(tag, { metadata: { annotations } }));
   }
 
+  /** A tag moves between the births of two revisions; then the first one gets another Pod. */
+  async #movedTag(): Promise<void> {
+    const revisions = [this.#pod(MOVING), this.#pod(MOVING)];
+    for (const created of [...revisions, ...revisions.slice(0, 1)]) {
+      this.#pushes += 1;
+      await this.registry.push('shop/web', MOVING, `push ${this.#pushes}`);
+      await this.#send(created);
+    }
+  }
+
   /** A Pod with a name comes back over and over, each time after it ran. */
   async #recreations(): Promise<void> {
     this.cluster.events = Array.from({ length: MAX_RECREATIONS }, (_, life) => ({
@@ -199,6 +210,7 @@ export class BusyWebhook {
   }
 }
 
+const MOVING = 'latest';
 const TAGS = ['1.0', '1.1', '1.2', '1.3'];
 /** Its registry says no digest to HEAD, and to GET another one than that of the bytes. */
 const LIAR = 'shop/liar';

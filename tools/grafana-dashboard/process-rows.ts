@@ -36,7 +36,7 @@ export const pins: Row = {
       {
         title: 'Worth a look',
         description:
-          'Revisions that were split before samebytes came, Pods left alone since they are recreated for ever, annotations that the rules overrule, manifests that were not what their header said, tags that moved away from a pin that still serves.',
+          'Revisions that were split before samebytes came, Pods left alone since they are recreated for ever, annotations that the rules overrule, manifests that were not what their header said, tags that moved away from a pin, and digests of such pins that new Pods got.',
         unit: 'cps',
         queries: [
           line(perSecond('samebytes_revisions_split_total'), 'split revisions'),
@@ -44,6 +44,7 @@ export const pins: Row = {
           line(perSecond('samebytes_opt_outs_refused_total'), 'opt-outs refused'),
           line(perSecond('samebytes_registry_digest_mismatches_total'), 'digests that did not match'),
           line(perSecond('samebytes_tags_moved_total'), 'tags moved'),
+          line(perSecond('samebytes_old_digests_served_total'), 'old digests served'),
         ],
       },
       { width: 8 },

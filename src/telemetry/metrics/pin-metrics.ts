@@ -8,6 +8,8 @@ export class PinMetrics {
   readonly #watchGaps: Counter;
   readonly #revisionsSplit: Counter;
   readonly #podsLeftAlone: Counter;
+  readonly #tagsMoved: Counter;
+  readonly #oldDigestsServed: Counter;
   #isMemoryOpen = (): boolean => false;
 
   constructor(registry: Registry) {
@@ -53,6 +55,16 @@ export class PinMetrics {
       help: 'Pods that are left alone since they were recreated over and over right after they were pinned.',
       registers,
     });
+    this.#tagsMoved = new Counter({
+      name: 'samebytes_tags_moved_total',
+      help: 'Tags that moved away from a digest that a revision is pinned to, as far as this process has seen; each move once.',
+      registers,
+    });
+    this.#oldDigestsServed = new Counter({
+      name: 'samebytes_old_digests_served_total',
+      help: 'Digests of pins that were given to Pods though the tag was known to have moved since; what pins are for.',
+      registers,
+    });
   }
 
   /** From now on `isOpen` is asked whenever metrics are asked for. */
@@ -78,6 +90,14 @@ export class PinMetrics {
 
   countRevisionSplit(): void {
     this.#revisionsSplit.inc();
+  }
+
+  countTagMoved(): void {
+    this.#tagsMoved.inc();
+  }
+
+  countOldDigestServed(): void {
+    this.#oldDigestsServed.inc();
   }
 
   countPodLeftAlone(): void {

@@ -6,6 +6,7 @@ import type { PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner, type PinRequest } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf } from '../../../src/pins/revision.ts';
+import { TagMoves } from '../../../src/pins/tag-moves.ts';
 import { Resolver } from '../../../src/resolver/resolver.ts';
 import { Waits } from '../../../src/telemetry/waits.ts';
 import { anonymously } from '../../support/anonymously.ts';
@@ -51,6 +52,7 @@ beforeEach(() => {
     siblings: undefined,
     manifests: { contentOf: async () => undefined },
     onSplit: () => {},
+    tagMoves: new TagMoves({ maxTags: 10, now: clock.date }),
     revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 10 }),
     resolver: new Resolver({
       source,
