@@ -30,7 +30,7 @@ export interface TagMovesOptions {
 /** What is known of one tag. */
 interface Known {
   newest: string;
-  /** When it meant that, in milliseconds since 1970; -Infinity where nobody knows. */
+  /** When it meant that, in milliseconds since 1970; -Infinity before all dates, NaN where nobody knows. */
   newestAtMs: number;
   isPinned: boolean;
   /** Digests that it moved away from, and whether that was told. */
@@ -72,9 +72,9 @@ export class TagMoves {
   }
 
   /** A Pod of the revision gets this digest, which its pin holds. */
-  served(revision: Revision, { reference, digest, resolvedAt, source }: PinnedImage): void {
-    // What Pods ran before they were pinned is older than any answer.
-    const atMs = source === 'adopted' ? -Infinity : Date.parse(resolvedAt);
+  served(revision: Revision, image: PinnedImage): void {
+    const { reference, digest } = image;
+    const atMs = this.#meantAtMs(image);
     const known = this.#knownOf(reference, digest, atMs);
     if (known === undefined) return;
     if (known.newest !== digest) {
@@ -83,9 +83,17 @@ export class TagMoves {
       else if (laterMs < -UNCERTAIN_MS && !known.left.has(digest)) keep(known.left, digest, false);
     }
     if (known.newest === digest) {
-      known.newestAtMs = Math.max(atMs, known.newestAtMs);
+      if (!Number.isNaN(atMs) && !(known.newestAtMs >= atMs)) known.newestAtMs = atMs;
       known.isPinned = true;
     } else this.#serveOld(known, { reference, from: digest, to: known.newest }, revision);
+  }
+
+  /** NaN where the pin has no date that can be believed. */
+  #meantAtMs({ resolvedAt, source }: PinnedImage): number {
+    // What Pods ran before they were pinned is older than any answer.
+    if (source === 'adopted') return -Infinity;
+    const atMs = Date.parse(resolvedAt);
+    return atMs > this.#now().getTime() + UNCERTAIN_MS ? NaN : atMs;
   }
 
   #knownOf(reference: string, digest: string, atMs: number): Known | undefined {

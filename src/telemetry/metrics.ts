@@ -13,12 +13,22 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly admissions = new AdmissionMetrics(this.#registry);
   readonly caches = new CacheMetrics(this.#registry);
-  readonly registries = new RegistryMetrics(this.#registry);
+  readonly registries: RegistryMetrics;
   readonly pins = new PinMetrics(this.#registry);
   readonly process = new ProcessMetrics(this.#registry);
 
-  /** `processMetrics`: those of the Node.js process, too (memory, CPU, the event loop's delay). */
-  constructor({ processMetrics }: { processMetrics: boolean }) {
+  /**
+   * `processMetrics`: those of the Node.js process, too (memory, CPU, the event loop's delay). `now`: milliseconds of a clock
+   * that never goes back.
+   */
+  constructor({
+    processMetrics,
+    now = () => performance.now(),
+  }: {
+    processMetrics: boolean;
+    now?: () => number;
+  }) {
+    this.registries = new RegistryMetrics(this.#registry, now);
     if (processMetrics) collectDefaultMetrics({ register: this.#registry });
   }
 

@@ -6,6 +6,8 @@ import { SECONDS_BUCKETS } from './buckets.ts';
 
 /** Label values are bounded: past this many registries, further ones are counted as `other`. */
 const MAX_REGISTRIES = 100;
+/** Docker Hub counts pulls of the last six hours: what it said longer ago is over. */
+const PULLS_WINDOW_MS = 6 * 60 * 60_000;
 
 /** How registries answer. */
 export class RegistryMetrics {
@@ -13,12 +15,15 @@ export class RegistryMetrics {
   readonly #requests: Counter<'registry' | 'method' | 'code'>;
   readonly #seconds: Histogram<'registry'>;
   readonly #digestMismatches: Counter<'registry'>;
-  readonly #pullsRemaining: Gauge<'registry'>;
+  readonly #pullsRemaining = new Map<string, { readonly count: number; readonly atMs: number }>();
+  readonly #now: () => number;
   readonly #breakersOpen: Gauge<'registry'>;
   readonly #deniedFast: Counter<'registry'>;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, now: () => number) {
     const registers = [registry];
+    const pullsRemaining = this.#pullsRemaining;
+    this.#now = now;
     this.#requests = new Counter({
       name: 'samebytes_registry_requests_total',
       help: 'Manifest requests to registries, by registry, method and status code or kind of failure.',
@@ -38,12 +43,20 @@ export class RegistryMetrics {
       labelNames: ['registry'],
       registers,
     });
-    this.#pullsRemaining = new Gauge({
-      name: 'samebytes_registry_pulls_remaining',
-      help: 'Pulls that the registry says are left, by its last answer (Docker Hub: ratelimit-remaining).',
-      labelNames: ['registry'],
-      registers,
-    });
+    registry.registerMetric(
+      new Gauge({
+        name: 'samebytes_registry_pulls_remaining',
+        help: 'Pulls that the registry says are left, by its last answer of six hours (Docker Hub: ratelimit-remaining).',
+        labelNames: ['registry'],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [label, { count, atMs }] of pullsRemaining) {
+            if (now() - atMs <= PULLS_WINDOW_MS) this.set({ registry: label }, count);
+          }
+        },
+      }),
+    );
     this.#breakersOpen = new Gauge({
       name: 'samebytes_registry_breakers_open',
       help: 'Breakers that are open: the registry, a repository of it or a credential is not asked for a while.',
@@ -71,7 +84,7 @@ export class RegistryMetrics {
   /** Not for registries past the bound: one value of many would mean nothing. */
   readonly setPullsRemaining = (registry: string, remaining: number): void => {
     const label = this.#label.of(registry);
-    if (label === registry) this.#pullsRemaining.set({ registry: label }, remaining);
+    if (label === registry) this.#pullsRemaining.set(label, { count: remaining, atMs: this.#now() });
   };
 
   readonly changeBreakersOpen = (registry: string, change: 1 | -1): void => {

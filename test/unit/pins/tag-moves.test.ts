@@ -88,10 +88,26 @@ test('of two pins that are dated almost alike nobody knows which is the newer', 
   expect(heard).toEqual([`${WEB} moved from a to b, says four`]);
 });
 
-test('a date that nobody can read decides nothing', () => {
+test.each(['yesterday', '2126-01-01T00:00:00Z'])('a pin that is dated %s decides nothing', (resolvedAt) => {
+  const odd = { ...image(A), resolvedAt };
+  moves.served(revision('odd'), odd);
+  moves.served(revision('other'), image(B, HOUR_MS));
   moves.resolved(undefined, WEB, B);
+  expect(heard).toEqual([`${WEB} moved from a to b, says nobody`]);
+  moves = new TagMoves({ maxTags: 3, now: clock.date });
+  moves.subscribe({ moved: () => void heard.push('moved again') });
+  moves.resolved(undefined, WEB, B);
+  moves.served(revision('odd'), odd);
+  clock.advance(HOUR_MS);
+  moves.served(revision('odd'), odd);
+  expect(heard).toHaveLength(1);
+});
+
+test('a date that is worth nothing does not spoil what a later pin with the same digest says', () => {
   moves.served(revision('odd'), { ...image(A), resolvedAt: 'yesterday' });
-  expect(heard).toEqual([]);
+  moves.served(revision('one'), image(A, HOUR_MS));
+  moves.served(revision('two'), image(B));
+  expect(heard).toEqual([`${WEB} moved from a to b, says two`]);
 });
 
 test('what was adopted from running Pods is older than any answer', () => {

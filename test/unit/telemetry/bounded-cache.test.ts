@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { BoundedCache, sumOf } from '../../../src/telemetry/bounded-cache.ts';
+import { BOUNDED_CACHES, BoundedCache, sumOf } from '../../../src/telemetry/bounded-cache.ts';
 import { FakeClock } from '../../support/clock.ts';
 
 const SRC = fileURLToPath(new URL('../../../src', import.meta.url));
@@ -46,10 +46,22 @@ test('several caches are looked at as one, at the moment they are looked at', ()
   });
 });
 
+const texts = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => ({ file, text: readFileSync(join(SRC, file), 'utf8') }));
+
 test('every cache in the source is one', () => {
-  const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts'),
-  );
-  const users = files.filter((file) => readFileSync(join(SRC, file), 'utf8').includes("from 'lru-cache'"));
+  const users = texts.filter(({ text }) => text.includes("from 'lru-cache'")).map(({ file }) => file);
   expect(users).toEqual(['telemetry/bounded-cache.ts']);
+});
+
+test('every cache in the source has a name, under which it is watched', () => {
+  const made = texts.flatMap(({ text }) => text.match(/\bnew BoundedCache\b/g) ?? []);
+  expect(made).toHaveLength(BOUNDED_CACHES.length);
+  const names = texts.flatMap(({ text }) =>
+    [...text.matchAll(/get caches\(\): WatchedCaches \{\s+return \{(.*?)\};/gs)].flatMap(([, list = '']) =>
+      [...list.matchAll(/(\w+):/g)].map(([, name = '']) => name),
+    ),
+  );
+  expect(names.toSorted()).toEqual(BOUNDED_CACHES.toSorted());
 });

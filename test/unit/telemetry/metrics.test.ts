@@ -3,6 +3,7 @@ import { issueCertificates } from '../../../src/certificates/authority.ts';
 import { BoundedCache } from '../../../src/telemetry/bounded-cache.ts';
 import type { CountedAdmission } from '../../../src/telemetry/metrics/admission-metrics.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
+import { FakeClock } from '../../support/clock.ts';
 import type { RegistryRequestEvent } from '../../../src/telemetry/registry-events.ts';
 
 function newMetrics(): Metrics {
@@ -206,6 +207,19 @@ describe('what a registry does is counted by its host', () => {
     ] as const) {
       expect(await sample(metrics, `samebytes_registry_${name}{registry="docker.io"}`)).toBe(value);
     }
+  });
+
+  test('pulls that are left are forgotten when a registry has not spoken of them for six hours', async () => {
+    const clock = new FakeClock();
+    const metrics = new Metrics({ processMetrics: false, now: clock.now });
+    const name = 'samebytes_registry_pulls_remaining{registry="docker.io"}';
+    metrics.registries.setPullsRemaining('docker.io', 3);
+    clock.advance(6 * 3_600_000 - 1);
+    expect(await sample(metrics, name)).toBe(3);
+    clock.advance(2);
+    expect(await sample(metrics, name)).toBeUndefined();
+    metrics.registries.setPullsRemaining('docker.io', 0);
+    expect(await sample(metrics, name)).toBe(0);
   });
 
   test('but not the pulls that are left at registries past the bound, of which one value says nothing', async () => {
