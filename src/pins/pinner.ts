@@ -1,5 +1,4 @@
 import type { CredentialsFor, PullCredentials } from '../credentials/keychain.ts';
-import { SharedFlights } from '../flight/shared-flights.ts';
 import { normalizedName, type ImageReference } from '../image/reference.ts';
 import type { Identity } from '../registry/identity.ts';
 import type { ManifestContent } from '../registry/manifest.ts';
@@ -12,6 +11,7 @@ import type { PinMemory } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
+import { SharedBirths } from './shared-births.ts';
 import { siblingQuery, type SiblingImage, type Siblings } from './siblings.ts';
 import type { TagMoves } from './tag-moves.ts';
 
@@ -94,9 +94,7 @@ export interface PinnerOptions {
 /** Gives every Pod of a revision the digests that its first Pod got. */
 export class Pinner {
   readonly #options: PinnerOptions;
-  readonly #births = new SharedFlights<PinResults>();
-  /** What the births under way wait for, by the keys of their flights. */
-  readonly #birthWaits = new Map<string, Waits>();
+  readonly #births = new SharedBirths<PinResults>();
 
   constructor(options: PinnerOptions) {
     this.#options = options;
@@ -130,26 +128,13 @@ export class Pinner {
     }
     // Shared by Pods that need the same: where one image fails nothing is recorded, and nobody may leave with the digest of
     // another. And what one mode tolerates another must not inherit, should a namespace change its label meanwhile.
-    const birth = [recording, key, ...[...references.keys()].toSorted()].join(' ');
-    return this.#joinBirth(birth, revision, request);
-  }
-
-  #joinBirth(flight: string, revision: Revision, request: PinRequest): Promise<PinResults> {
-    const own = request.waits?.another();
-    const work = async (signal: AbortSignal): Promise<PinResults> => {
-      if (own !== undefined) this.#birthWaits.set(flight, own);
-      try {
-        return await this.#bear(revision, { ...request, signal, waits: own });
-      } finally {
-        if (this.#birthWaits.get(flight) === own) this.#birthWaits.delete(flight);
-      }
-    };
-    const born = this.#births.join(flight, work, request.signal, (boarding) =>
-      this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
-    );
-    // By now its work has begun. Everybody on board waits for what it waits for.
-    const waits = this.#birthWaits.get(flight);
-    return waits === undefined || request.waits === undefined ? born : request.waits.with(waits, born);
+    return this.#births.join({
+      ...request,
+      key: [recording, key, ...[...references.keys()].toSorted()].join(' '),
+      bear: (signal, waits) => this.#bear(revision, { ...request, signal, waits }),
+      onBoard: (boarding) =>
+        this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
+    });
   }
 
   #remembered(key: string, request: PinRequest): PinResults | undefined {

@@ -91,6 +91,23 @@ test('every metric of samebytes has counted something by now', () => {
   expect(idle).toEqual([]);
 });
 
+test('the log says which tag moved, from what to what, and by which revision that is known', async () => {
+  const lines = await until('a line for each move', async () => {
+    const moved = busy.log.split('\n').filter((line) => line.includes('"msg":"tag moved"'));
+    return moved.length === value('samebytes_tags_moved_total') && moved;
+  });
+  const digest = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toContainEqual(
+    expect.objectContaining({
+      reference: `${busy.registry.host}/shop/web:latest`,
+      from: digest,
+      to: digest,
+      namespace: 'shop',
+      revision: expect.stringMatching(/^ReplicaSet\/rs-\d+$/),
+    }),
+  );
+});
+
 test('the parts of the time of all admissions add up to the whole', () => {
   const parts = ['api', 'registry', 'cache'].map((part) =>
     value(`samebytes_admission_part_duration_seconds_sum{part="${part}"}`),
