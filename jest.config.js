@@ -1,4 +1,5 @@
 import { findBinaries, findProgram } from './test/support/cluster/binaries.ts';
+import { findPrometheus } from './test/support/prometheus.ts';
 
 // Jest runs the very thing that `node src/main.ts` runs: TypeScript with its types stripped by Node itself.
 const shared = {
@@ -36,6 +37,14 @@ const registries = {
 };
 
 const hasRegistry = findProgram('registry') !== undefined;
+/** Alerts and dashboard before a real Prometheus, where it is installed. */
+const prometheus = {
+  ...shared,
+  displayName: 'prometheus',
+  roots: ['<rootDir>/test/prometheus'],
+  testMatch: ['**/*.test.ts'],
+};
+
 const isBuilt = findBinaries() !== undefined;
 if (!isBuilt) {
   process.stderr.write(
@@ -43,8 +52,20 @@ if (!isBuilt) {
   );
 }
 
+const isWatched = findPrometheus() !== undefined;
+if (!isWatched) {
+  process.stderr.write(
+    'THE PROMETHEUS TESTS ARE NOT RUN: prometheus and promtool are not in PATH (Debian: apt-get install prometheus); alerts and dashboard are not tried\n',
+  );
+}
+
 export default {
-  projects: [local, ...(hasRegistry ? [registries] : []), ...(isBuilt ? [cluster] : [])],
+  projects: [
+    local,
+    ...(hasRegistry ? [registries] : []),
+    ...(isWatched ? [prometheus] : []),
+    ...(isBuilt ? [cluster] : []),
+  ],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],

@@ -4,6 +4,7 @@ import type { ImageReference } from '../image/reference.ts';
 import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
 import type { Resolver } from '../resolver/resolver.ts';
+import type { Waits } from '../telemetry/waits.ts';
 import { changedImages } from './changed-images.ts';
 import { annotationsOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
 import type { ImageResult } from './image-result.ts';
@@ -31,6 +32,12 @@ interface Replica {
   readonly credentialsFor: CredentialsFor;
 }
 
+/** How long there is, and where it is noted what the time went by with. */
+interface Patience {
+  readonly signal: AbortSignal;
+  readonly waits: Waits | undefined;
+}
+
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
@@ -51,17 +58,17 @@ export class Decider {
 
   /**
    * What to answer to one admission request. Never rejects; `signal` ends the waiting, and what has no digest by
-   * then counts as failed.
+   * then counts as failed. `waits` is told how long was waited, and for whom.
    */
-  async decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> {
+  async decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal, waits?: Waits): Promise<Decision> {
     try {
-      return await this.#decide(request, mode, signal);
+      return await this.#decide(request, mode, { signal, waits });
     } catch (error) {
       return decisionOnError(error, mode);
     }
   }
 
-  async #decide(request: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> {
+  async #decide(request: AdmissionRequest, mode: Mode, patience: Patience): Promise<Decision> {
     if (!isOurs(request)) return { ...NOTHING, outcome: 'ignored' };
     const pod = request.object;
     if (pod === undefined) throw new InvalidPodError('the request has no object');
@@ -73,13 +80,13 @@ export class Decider {
     }
     const changed = changedImages(request, pod);
     const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
-    const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, signal))
+    const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, patience))
       ? plan.images.map(leaveRecreated)
       : plan.images;
     const secrets = { namespace: request.namespace, names: pullSecretNames(pod) };
     const credentialsFor = this.#options.keychain.of(secrets);
     const replica = { owner, labels: metadataOf(pod).labels ?? {}, credentialsFor };
-    const results = await this.#carryOut(images, replica, request, mode, signal);
+    const results = await this.#carryOut(images, replica, request, mode, patience);
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];
     return { ...verdict, warnings, owner: ownerName, optOutsRefused: plan.optOutsRefused };
@@ -92,7 +99,7 @@ export class Decider {
     owner: PodOwner,
     { operation, namespace, dryRun }: AdmissionRequest,
     mode: Mode,
-    signal: AbortSignal,
+    { signal, waits }: Patience,
   ): Promise<boolean> {
     const name = nameOf(pod);
     if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(mayBeLeft))
@@ -100,7 +107,7 @@ export class Decider {
     // A reinvocation is the same life.
     if (dryRun || mode === 'audit' || annotationsOf(pod).has(IMAGES_ANNOTATION)) return false;
     const named = { namespace, name, owner: owner.owner, revision: ownerKey(owner) };
-    return this.#options.guard.shouldLeave(named, signal);
+    return this.#options.guard.shouldLeave(named, signal, waits);
   }
 
   async #carryOut(
@@ -108,7 +115,7 @@ export class Decider {
     replica: Replica,
     request: AdmissionRequest,
     mode: Mode,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<ImageResult[]> {
     const wanted = images.filter(isWanted);
     // Ephemeral containers are nobody's replica: each is resolved for itself.
@@ -116,8 +123,8 @@ export class Decider {
     const shared = wanted.filter(({ image }) => image.type !== 'ephemeral');
     const recording = request.dryRun ? 'nothing' : RECORDING[mode];
     const [sharedResults, aloneResults] = await Promise.all([
-      this.#digestsOf(shared, replica, recording, signal),
-      this.#digestsOf(alone, { ...replica, owner: { type: 'none' }, labels: {} }, recording, signal),
+      this.#digestsOf(shared, replica, recording, patience),
+      this.#digestsOf(alone, { ...replica, owner: { type: 'none' }, labels: {} }, recording, patience),
     ]);
     return images.map((planned) =>
       imageResult(planned, planned.image.type === 'ephemeral' ? aloneResults : sharedResults),
@@ -128,7 +135,7 @@ export class Decider {
     wanted: readonly Wanted[],
     replica: Replica,
     recording: Recording,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<PinResults> {
     const sticky = distinct(wanted, 'sticky');
     const follow = distinct(wanted, 'follow');
@@ -139,9 +146,9 @@ export class Decider {
             ...replica,
             references: sticky,
             recording,
-            signal,
+            ...patience,
           }),
-      this.#follow(follow, replica, signal),
+      this.#follow(follow, replica, patience),
     ]);
     // One reference may be sticky in one container and followed in another.
     return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);
@@ -150,10 +157,10 @@ export class Decider {
   async #follow(
     references: ReadonlyMap<string, ImageReference>,
     replica: Replica,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<PinResults> {
     const asking = [...references].map(
-      async ([name, reference]) => [name, await this.#followOne(reference, replica, signal)] as const,
+      async ([name, reference]) => [name, await this.#followOne(reference, replica, patience)] as const,
     );
     return new Map(await Promise.all(asking));
   }
@@ -161,13 +168,13 @@ export class Decider {
   async #followOne(
     reference: ImageReference,
     { owner, credentialsFor }: Replica,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<PinResult> {
     let asked: PinResult['asked'];
     try {
-      asked = await credentialsFor(reference, signal);
+      asked = await credentialsFor(reference, patience.signal, patience.waits);
       const { identity } = asked;
-      const request = { reference, identity, revision: ownerKey(owner), signal };
+      const request = { reference, identity, revision: ownerKey(owner), ...patience };
       return { ...(await this.#options.resolver.follow(request)), asked };
     } catch (error) {
       return { error, asked };

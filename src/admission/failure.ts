@@ -2,12 +2,25 @@ import type { PullCredentials } from '../credentials/keychain.ts';
 import type { SecretProblem } from '../credentials/secret-problem.ts';
 import { PinStoreError } from '../pins/pin-store.ts';
 import type { PodOwner } from '../pins/revision.ts';
-import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
+import { REGISTRY_ERROR_CODES, RegistryError } from '../registry/errors.ts';
 import { sourceOf } from '../registry/identity.ts';
+
+/**
+ * Why an image gets no digest: a field of the log and the label `code` of `samebytes_images_failed_total`.
+ * docs/outcomes.md explains each one; a test holds the two lists equal.
+ */
+export const FAILURE_CODES = [
+  ...REGISTRY_ERROR_CODES,
+  'deadline',
+  'pin_unreadable',
+  'pin_unwritable',
+  'internal_error',
+] as const;
+export type FailureCode = (typeof FAILURE_CODES)[number];
 
 /** Why one image got no digest, in words that a Pod's author may read: a class and a next step, no more. */
 export interface Failure {
-  readonly code: RegistryErrorCode | 'deadline' | 'pin_unreadable' | 'pin_unwritable' | 'internal_error';
+  readonly code: FailureCode;
   readonly what: string;
   readonly nextStep: string;
   /** The status of a denial: 503 where trying again may help, 403 where somebody has to change something. */
@@ -34,7 +47,7 @@ type FailureText = Omit<Failure, 'code' | 'nextStep' | 'problems'> & {
   readonly nextStep: string | typeof RETRY;
 };
 
-const REGISTRY_FAILURES: Readonly<Record<RegistryErrorCode, FailureText>> = {
+const REGISTRY_FAILURES: Readonly<Record<RegistryError['code'], FailureText>> = {
   unreachable: { what: 'the registry is unreachable', nextStep: RETRY, status: 503 },
   throttled: { what: 'the registry throttles us', nextStep: RETRY, status: 503 },
   denied: {

@@ -1,3 +1,5 @@
+import type { FailureCode } from './failure.ts';
+
 /**
  * What an admission came to; the label `outcome` of `samebytes_admissions_total`, a log field and an audit
  * annotation. docs/outcomes.md explains each one; a test holds the two lists equal.
@@ -33,7 +35,7 @@ export interface ImageDecision {
     | { readonly is: 'left'; readonly reason: LeftReason }
     | {
         readonly is: 'failed';
-        readonly code: string;
+        readonly code: FailureCode;
         /** Whose credentials a registry was asked with, by the names of their Secrets; for the log. */
         readonly tried?: readonly string[];
         readonly error: unknown;

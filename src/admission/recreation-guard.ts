@@ -1,5 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import type { OwnerReference } from '../pins/revision.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { waitingFor, type Waits } from '../telemetry/waits.ts';
 
 /** A Pod by what it is called, whichever of its lives it is in. */
 export interface NamedPod {
@@ -50,11 +51,11 @@ const LEFT_ALONE_MS = 60 * 60_000;
  */
 export class RecreationGuard {
   readonly #options: RecreationGuardOptions;
-  readonly #histories: LRUCache<string, History>;
+  readonly #histories: BoundedCache<string, History>;
 
   constructor(options: RecreationGuardOptions) {
     this.#options = options;
-    this.#histories = new LRUCache({
+    this.#histories = new BoundedCache({
       max: MAX_PODS,
       ttl: LEFT_ALONE_MS,
       ttlResolution: 0,
@@ -62,8 +63,12 @@ export class RecreationGuard {
     });
   }
 
+  get caches(): WatchedCaches {
+    return { recreation: this.#histories };
+  }
+
   /** Notes that a Pod is created whose images would be pinned, and says whether to leave it alone instead. */
-  async shouldLeave(pod: NamedPod, signal: AbortSignal): Promise<boolean> {
+  async shouldLeave(pod: NamedPod, signal: AbortSignal, waits?: Waits): Promise<boolean> {
     const { maxRecreations, withinMs, now } = this.#options;
     if (maxRecreations === 0 || this.#options.lives === undefined) return false;
     const key = JSON.stringify([pod.namespace, pod.name, pod.owner.uid, pod.revision]);
@@ -75,7 +80,8 @@ export class RecreationGuard {
     this.#histories.set(key, { atMs, recreations, isLeftAlone });
     if (isLeftAlone || recreations < maxRecreations) return isLeftAlone;
 
-    const lived = await this.#options.lives.count(pod, signal).catch(() => 0);
+    const { lives } = this.#options;
+    const lived = await waitingFor('api', waits, lives.count(pod, signal)).catch(() => 0);
     // Each of our processes sees a part of the creations, and events may be lost: half of them is proof enough.
     const isProven = lived > maxRecreations / 2;
     this.#histories.set(key, { atMs, recreations: 0, isLeftAlone: isProven });

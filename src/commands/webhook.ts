@@ -1,8 +1,11 @@
+import { FAILURE_CODES } from '../admission/failure.ts';
+import { OUTCOMES, type Decision } from '../admission/outcome.ts';
 import { createHealthApp } from '../server/health-app.ts';
 import { Listener } from '../server/listener.ts';
 import type { TlsPair } from '../server/tls-files.ts';
 import { createWebhookApp } from '../server/webhook-app.ts';
 import { logAdmission } from '../telemetry/admission-log.ts';
+import { VERSION } from './version.ts';
 import { wireCertificate, type WiredCertificate } from './wire-certificate.ts';
 import { wireDecider, type WiringOptions } from './wire-decider.ts';
 
@@ -31,12 +34,16 @@ export async function startWebhook(
   const { settings, log, metrics } = options;
   let webhook: Listener | undefined;
   let stopping = false;
+  metrics.process.tellVersion(VERSION);
+  metrics.admissions.startAtZero(OUTCOMES, FAILURE_CODES);
   const isReady = (): boolean => webhook !== undefined && !stopping;
   const certificate = await wireCertificate({
     ...options,
     onChange: (pair) => {
-      webhook?.useCertificate(pair);
-      if (webhook !== undefined) log.info('serving certificate renewed');
+      if (webhook === undefined) return;
+      webhook.useCertificate(pair);
+      metrics.process.tellCertificate(pair.cert);
+      log.info('serving certificate renewed');
     },
   });
   const { decider, close } = wireDecider(options);
@@ -44,11 +51,19 @@ export async function startWebhook(
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
     onAdmission: (event) => {
-      metrics.countAdmission(event.decision.outcome, event.durationMs, event.decision.optOutsRefused);
+      const { decision, durationMs, waited } = event;
+      const { outcome, optOutsRefused } = decision;
+      metrics.admissions.count({
+        outcome,
+        durationMs,
+        waited,
+        optOutsRefused,
+        failures: failuresOf(decision),
+      });
       logAdmission(log, event);
     },
     onBadRequest: ({ status, message, durationMs }) => {
-      metrics.countAdmission('invalid_review', durationMs, 0);
+      metrics.admissions.countInvalid(durationMs);
       log.warn({ status, message }, 'not an admission request');
     },
     now: () => performance.now(),
@@ -56,7 +71,9 @@ export async function startWebhook(
 
   const health = await Listener.open(createHealthApp({ metrics, isReady }), settings.health);
   try {
-    webhook = await Listener.open(app, settings.webhook, await firstPair(certificate, signal));
+    const pair = await firstPair(certificate, signal);
+    webhook = await Listener.open(app, settings.webhook, pair);
+    metrics.process.tellCertificate(pair.cert);
   } catch (error) {
     await Promise.all([health.close(0), close()]);
     throw error;
@@ -82,6 +99,10 @@ export async function startWebhook(
     await Promise.all([health.close(0), close()]);
   };
   return { webhookPort: listener.port, healthPort: health.port, stop };
+}
+
+function failuresOf({ images }: Decision): string[] {
+  return images.flatMap(({ result }) => (result.is === 'failed' ? [result.code] : []));
 }
 
 /** The pair to begin with. One that samebytes makes itself may take a while: its authority has to become known. */

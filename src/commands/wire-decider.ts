@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.ts';
 import { Keychain } from '../credentials/keychain.ts';
 import { hostOf, type ImageReference } from '../image/reference.ts';
 import { ClusterPullSecrets } from '../kubernetes/pull-secrets.ts';
+import type { TagMoves } from '../pins/tag-moves.ts';
 import { Resolver } from '../resolver/resolver.ts';
 import { errorFields } from '../telemetry/log.ts';
 import { wirePins, type PinWiring } from './wire-pins.ts';
@@ -14,10 +15,17 @@ export type WiringOptions = PinWiring;
 
 const now = (): number => performance.now();
 
-/** Joins the parts that decide about Pods, from the registry client up. `close` frees the connections. */
-export function wireDecider(options: WiringOptions): { decider: Decider; close: () => Promise<void> } {
+/** What decides about Pods, and whom to ask about moved tags. `close` frees the connections. */
+export interface WiredDecider {
+  readonly decider: Decider;
+  readonly tagMoves: TagMoves;
+  readonly close: () => Promise<void>;
+}
+
+/** Joins the parts that decide about Pods, from the registry client up. */
+export function wireDecider(options: WiringOptions): WiredDecider {
   const { settings, metrics, cluster, log } = options;
-  const { countCacheRequest } = metrics;
+  const countCacheRequest = metrics.caches.countRequest;
   const registry = wireRegistry(options);
   const resolver = new Resolver({
     ...settings.resolver,
@@ -33,11 +41,13 @@ export function wireDecider(options: WiringOptions): { decider: Decider; close: 
       onUnreadable: (error) => log.warn({ error: errorFields(error) }, 'a pull secret cannot be read'),
     });
   const keychain = new Keychain({ secrets, countCacheRequest, now });
+  metrics.caches.watch({ ...registry.caches, ...resolver.caches, ...keychain.caches });
   const pins = wirePins(options, { resolver, client: registry.client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
   const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy });
-  return { decider, close: async () => void (await Promise.all([pins.close(), registry.close()])) };
+  const close = async (): Promise<void> => void (await Promise.all([pins.close(), registry.close()]));
+  return { decider, tagMoves: pins.tagMoves, close };
 }
 
 function immutableTags({ registries }: Settings): (reference: ImageReference) => boolean {

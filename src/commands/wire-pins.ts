@@ -15,6 +15,7 @@ import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
+import { TagMoves } from '../pins/tag-moves.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
@@ -34,10 +35,13 @@ export interface PinWiring {
 export interface WiredPins {
   readonly pinner: Pick<Pinner, 'pin'>;
   readonly guard: RecreationGuard;
+  /** Whoever wants to know of moved tags subscribes here. */
+  readonly tagMoves: TagMoves;
   readonly close: () => Promise<void>;
 }
 
 const WATCH_RETRY_MS = 1_000;
+const MAX_WATCHED_TAGS = 5_000;
 const now = (): number => performance.now();
 
 /** Joins the parts that remember. @throws {CommandError} where pins are to be kept in a cluster, and there is none. */
@@ -60,7 +64,7 @@ export function wirePins(
 
   const onSplit: PinnerOptions['onSplit'] = (revision, reference, digests, chosen) => {
     const { namespace, kind: ownerKind, name } = revision;
-    metrics.countRevisionSplit();
+    metrics.pins.countRevisionSplit();
     log.warn({ namespace, revision: `${ownerKind}/${name}`, reference, digests, chosen }, 'revision split');
     events?.warn({
       namespace,
@@ -69,18 +73,30 @@ export function wirePins(
       message: `Pods of this revision ran different bytes of ${reference} before samebytes could pin it (${digests.slice(0, 4).join(', ')}); new Pods get ${chosen ?? 'what the tag means now'}. To heal it: kubectl rollout restart`,
     });
   };
+  const revisions = new RevisionFinder({
+    controllerRevisions: cluster && new ClusterControllerRevisions(cluster.makeApiClient(AppsV1Api)),
+    maxRevisions,
+  });
+  const tagMoves = new TagMoves({ maxTags: MAX_WATCHED_TAGS, now: () => new Date() });
+  tagMoves.subscribe({
+    moved: (move, revision) => {
+      metrics.pins.countTagMoved();
+      const { namespace, kind: revisionKind, name } = revision ?? {};
+      const shownBy = revision && { namespace, revision: `${revisionKind}/${name}` };
+      log.info({ ...move, ...shownBy }, 'tag moved');
+    },
+    oldServed: () => metrics.pins.countOldDigestServed(),
+  });
   const pinner = createPinner({
     store,
     memory,
-    revisions: new RevisionFinder({
-      controllerRevisions: cluster && new ClusterControllerRevisions(cluster.makeApiClient(AppsV1Api)),
-      maxRevisions,
-    }),
+    revisions,
     siblings: cluster && core && new ClusterSiblings({ pods: core, metadata: new MetadataApi(cluster), now }),
     resolver: sources.resolver,
     manifests: sources.client,
     onSplit,
-    countCacheRequest: metrics.countCacheRequest,
+    tagMoves,
+    countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
   });
   const guard = new RecreationGuard({
@@ -88,7 +104,7 @@ export function wirePins(
     withinMs: recreatedWithinMs,
     lives: core && new ClusterPodLives(core),
     onLeftAlone: ({ namespace, name, owner }) => {
-      metrics.countPodLeftAlone();
+      metrics.pins.countPodLeftAlone();
       log.warn({ namespace, pod: name, owner: `${owner.kind}/${owner.name}` }, 'pod left alone');
       events?.warn({
         namespace,
@@ -99,8 +115,11 @@ export function wirePins(
     },
     now,
   });
+  metrics.pins.watchMemory(() => memory.isOpen);
+  metrics.caches.watch({ ...memory.caches, ...revisions.caches, ...guard.caches, ...events?.caches });
+  metrics.caches.watch(tagMoves.caches);
   watch?.start();
-  return { pinner, guard, close: async () => watch?.stop() };
+  return { pinner, guard, tagMoves, close: async () => watch?.stop() };
 }
 
 function inMemory(
@@ -114,6 +133,7 @@ function inMemory(
     onForgotten: ({ revision: { namespace, name } }) =>
       log.warn({ namespace, revision: name }, 'pin forgotten: pins.maxRevisions is reached'),
   });
+  metrics.caches.watch(store.caches);
   return { store, watch: undefined };
 }
 
@@ -129,18 +149,21 @@ function inCluster(
   const store = new ImagePinStore({
     api: cluster.makeApiClient(CustomObjectsApi),
     onCreated: (pin) => logBirth(log, metrics, pin),
-    onConflict: () => metrics.countPinConflict(),
+    onConflict: () => metrics.pins.countConflict(),
     onProblem: (pin, problem) => log.warn({ ...pin, problem }, 'ImagePin that samebytes did not write'),
   });
   const watch = new PinWatch({
     api: new MetadataApi(cluster),
     memory,
-    onEnded: ({ namespace, name }) => log.info({ namespace, pin: name }, 'pin ended'),
-    onGap: (error) =>
-      log.warn(
-        { error: errorFields(error) },
-        'deletions of pins cannot be followed: memory is off meanwhile',
-      ),
+    onEnded: ({ namespace, name }) => {
+      metrics.pins.countEnded();
+      log.info({ namespace, pin: name }, 'pin ended');
+    },
+    onGap: (error) => {
+      metrics.pins.countWatchGap();
+      const message = 'deletions of pins cannot be followed: memory is off meanwhile';
+      log.warn({ error: errorFields(error) }, message);
+    },
     onGapEnd: () => log.info('deletions of pins are followed again: memory is on'),
     retryMs: WATCH_RETRY_MS,
   });
@@ -148,7 +171,7 @@ function inCluster(
 }
 
 function logBirth(log: Logger, metrics: Metrics, { revision, images }: ImagePin): void {
-  metrics.countPinCreated();
+  metrics.pins.countCreated();
   const { namespace, kind, name, uid } = revision;
   log.info({ namespace, revision: `${kind}/${name}`, revisionUid: uid, images }, 'pin created');
 }

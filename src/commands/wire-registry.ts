@@ -21,25 +21,26 @@ export function wireRegistry({
   readonly log: Logger;
 }): WiredClient {
   const notices = new NoticeLog(log);
-  return askRegistries({
+  const wired = askRegistries({
     registries: registryOptions(settings.registries),
     deadlineMs: settings.resolver.registryDeadlineMs,
-    countCacheRequest: metrics.countCacheRequest,
+    countCacheRequest: metrics.caches.countRequest,
     events: {
-      onRequest: metrics.countRegistryRequest,
+      onRequest: metrics.registries.countRequest,
       onNotice: (notice) => {
-        if (notice.kind === 'digest_mismatch') metrics.countDigestMismatch(notice.registry);
+        if (notice.kind === 'digest_mismatch') metrics.registries.countDigestMismatch(notice.registry);
         notices.tell(notice);
       },
-      onPullsRemaining: metrics.setPullsRemaining,
+      onPullsRemaining: metrics.registries.setPullsRemaining,
       onBreaker: (registry, change) => {
-        metrics.changeBreakersOpen(registry, change);
+        metrics.registries.changeBreakersOpen(registry, change);
         if (change === 1) log.warn({ registry }, 'registry breaker open: it is not asked for a while');
         else log.info({ registry }, 'registry breaker closed');
       },
-      onDeniedFast: metrics.countDeniedFast,
+      onDeniedFast: metrics.registries.countDeniedFast,
     },
   });
+  return { ...wired, caches: { ...wired.caches, ...notices.caches } };
 }
 
 /** A registry client of this program, for whoever listens to its events. `close` frees its connections. */

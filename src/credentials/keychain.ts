@@ -1,9 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { SharedFlights } from '../flight/shared-flights.ts';
 import type { ImageReference } from '../image/reference.ts';
 import { ANONYMOUS, Credential, type Identity } from '../registry/identity.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
+import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { DockerConfigError, readDockerConfig } from './docker-config.ts';
 import { Keyring, type KeyringEntry } from './keyring.ts';
 import { configKeyOf, type PullSecret, type PullSecrets } from './pull-secret.ts';
@@ -25,9 +26,14 @@ export interface PullCredentials {
 
 /**
  * The credentials of one Pod for one image. To be called only when a registry is really going to be asked.
+ * `waits` is told how long was waited for the API server.
  * @throws the signal's reason, and nothing else.
  */
-export type CredentialsFor = (reference: ImageReference, signal: AbortSignal) => Promise<PullCredentials>;
+export type CredentialsFor = (
+  reference: ImageReference,
+  signal: AbortSignal,
+  waits?: Waits,
+) => Promise<PullCredentials>;
 
 export interface KeychainOptions {
   /** Undefined without a cluster to ask: then everybody is anonymous. */
@@ -65,7 +71,7 @@ const NOBODY: PullCredentials = { identity: ANONYMOUS, problems: [], noneMatches
 export class Keychain {
   readonly #secrets: PullSecrets | undefined;
   readonly #countCacheRequest: CountCacheRequest;
-  readonly #cache: LRUCache<string, ReadSecret>;
+  readonly #cache: BoundedCache<string, ReadSecret>;
   readonly #flights = new SharedFlights<ReadSecret>();
   /** Fingerprints tell nothing to whoever does not have it, and nothing to another process. */
   readonly #fingerprintKey = randomBytes(32);
@@ -73,13 +79,17 @@ export class Keychain {
   constructor({ secrets, countCacheRequest, now }: KeychainOptions) {
     this.#secrets = secrets;
     this.#countCacheRequest = countCacheRequest;
-    this.#cache = new LRUCache({
+    this.#cache = new BoundedCache({
       max: MAX_SECRETS_IN_MEMORY,
       maxSize: MAX_BYTES_IN_MEMORY,
       sizeCalculation: ({ bytes }) => bytes,
       ttlResolution: 0,
       perf: { now },
     });
+  }
+
+  get caches(): WatchedCaches {
+    return { credentials: this.#cache };
   }
 
   /** The credentials of a Pod that names these secrets. Nothing is read before they are asked for. */
@@ -90,9 +100,9 @@ export class Keychain {
     const surplus =
       tooMany === undefined ? [] : [secretProblem('too_many_secrets', tooMany, String(MAX_SECRETS_OF_POD))];
     let known: { readonly secrets: readonly ReadSecret[]; readonly keyring: Keyring<Credential> } | undefined;
-    return async (reference, signal) => {
+    return async (reference, signal, waits) => {
       if (read.length === 0) return NOBODY;
-      const secrets = await Promise.all(read.map((name) => this.#read(namespace, name, signal)));
+      const secrets = await Promise.all(read.map((name) => this.#read(namespace, name, signal, waits)));
       if (known === undefined || secrets.some((secret, index) => secret !== known?.secrets[index])) {
         known = { secrets, keyring: new Keyring(secrets.flatMap(({ entries }) => entries)) };
       }
@@ -105,7 +115,7 @@ export class Keychain {
     };
   }
 
-  async #read(namespace: string, name: string, signal: AbortSignal): Promise<ReadSecret> {
+  async #read(namespace: string, name: string, signal: AbortSignal, waits?: Waits): Promise<ReadSecret> {
     const source = this.#secrets;
     if (source === undefined) return { entries: [], problem: secretProblem('no_cluster', name), bytes: 1 };
     const key = `${namespace}/${name}`;
@@ -119,9 +129,10 @@ export class Keychain {
       this.#cache.set(key, secret, { ttl: secret.problem === undefined ? SECRET_TTL_MS : PROBLEM_TTL_MS });
       return secret;
     };
-    return this.#flights.join(key, work, signal, (boarding) =>
+    const flight = this.#flights.join(key, work, signal, (boarding) =>
       this.#countCacheRequest('credentials', boarding === 'started' ? 'miss' : 'coalesced'),
     );
+    return waitingFor('api', waits, flight);
   }
 
   #open(name: string, secret: PullSecret): ReadSecret {

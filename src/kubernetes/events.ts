@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CoreV1Api } from '@kubernetes/client-node';
-import { LRUCache } from 'lru-cache';
 import type { OwnerReference } from '../pins/revision.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { endingWith, plainCause } from './request-options.ts';
 
 /** What happened, for `kubectl describe` of the object that it happened to. */
@@ -29,17 +29,21 @@ const MAX_MESSAGE_LENGTH = 1_000;
 /** Warning events on the owners of Pods: never waited for, said once, and dropped where they would pile up. */
 export class Events {
   readonly #options: EventsOptions;
-  readonly #said: LRUCache<string, true>;
+  readonly #said: BoundedCache<string, true>;
   #underWay = 0;
 
   constructor(options: EventsOptions) {
     this.#options = options;
-    this.#said = new LRUCache({
+    this.#said = new BoundedCache({
       max: MAX_REMEMBERED,
       ttl: REPEAT_MS,
       ttlResolution: 0,
       perf: { now: options.now },
     });
+  }
+
+  get caches(): WatchedCaches {
+    return { event: this.#said };
   }
 
   warn(event: OwnerEvent): void {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { addImages, type ImagePin, type PinnedImage } from './image-pin.ts';
 import type { PinStore } from './pin-store.ts';
 import { revisionKey, type Revision } from './revision.ts';
@@ -12,17 +12,21 @@ export interface MemoryPinStoreOptions {
 
 /** Pins in this process's memory: for the demo, the bench and curl. They do not outlive the process. */
 export class MemoryPinStore implements PinStore {
-  readonly #pins: LRUCache<string, ImagePin>;
+  readonly #pins: BoundedCache<string, ImagePin>;
   readonly #onCreated: (pin: ImagePin) => void;
 
   constructor({ maxRevisions, onCreated, onForgotten }: MemoryPinStoreOptions) {
     this.#onCreated = onCreated;
-    this.#pins = new LRUCache({
+    this.#pins = new BoundedCache({
       max: maxRevisions,
       dispose: (pin, _key, reason) => {
         if (reason === 'evict') onForgotten(pin);
       },
     });
+  }
+
+  get caches(): WatchedCaches {
+    return { memory_pin: this.#pins };
   }
 
   async read(revision: Revision): Promise<ImagePin | undefined> {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { ImagePin } from './image-pin.ts';
 
 /** Taken before a pin is read, and given back with what was read. */
@@ -22,15 +22,15 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  readonly #pins: LRUCache<string, ImagePin>;
+  readonly #pins: BoundedCache<string, ImagePin>;
   /** Keys by the id of the pin that they hold. */
   readonly #keys = new Map<string, string>();
-  readonly #tombstones: LRUCache<string, true>;
+  readonly #tombstones: BoundedCache<string, true>;
   #epoch: Mark = 0;
   #open = false;
 
   constructor({ maxPins, now }: PinMemoryOptions) {
-    this.#pins = new LRUCache({
+    this.#pins = new BoundedCache({
       max: maxPins,
       maxSize: maxPins * USUAL_IMAGES,
       sizeCalculation: ({ images }) => Math.max(images.length, 1),
@@ -38,7 +38,7 @@ export class PinMemory {
         if (this.#keys.get(id) === key) this.#keys.delete(id);
       },
     });
-    this.#tombstones = new LRUCache({
+    this.#tombstones = new BoundedCache({
       max: MAX_TOMBSTONES,
       ttl: TOMBSTONE_MS,
       ttlResolution: 0,
@@ -49,6 +49,15 @@ export class PinMemory {
   /** How many pins are kept. */
   get size(): number {
     return this.#pins.size;
+  }
+
+  get caches(): WatchedCaches {
+    return { pin: this.#pins, pin_tombstone: this.#tombstones };
+  }
+
+  /** Whether deletions are followed, so that pins may be remembered. */
+  get isOpen(): boolean {
+    return this.#open;
   }
 
   get(key: string): ImagePin | undefined {

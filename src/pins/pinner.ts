@@ -1,17 +1,19 @@
 import type { CredentialsFor, PullCredentials } from '../credentials/keychain.ts';
-import { SharedFlights } from '../flight/shared-flights.ts';
 import { normalizedName, type ImageReference } from '../image/reference.ts';
 import type { Identity } from '../registry/identity.ts';
 import type { ManifestContent } from '../registry/manifest.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
+import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { adoptionFrom, evidenceOf } from './adoption.ts';
 import type { ImagePin, PinnedImage } from './image-pin.ts';
 import type { PinMemory } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
+import { SharedBirths } from './shared-births.ts';
 import { siblingQuery, type SiblingImage, type Siblings } from './siblings.ts';
+import type { TagMoves } from './tag-moves.ts';
 
 /** References by their normalised name: one entry per meaning, however often a Pod names it. */
 export type References = ReadonlyMap<string, ImageReference>;
@@ -34,6 +36,8 @@ export interface PinRequest {
   readonly labels: Readonly<Record<string, unknown>>;
   readonly recording: Recording;
   readonly signal: AbortSignal;
+  /** Told how long was waited, and for whom. */
+  readonly waits?: Waits | undefined;
 }
 
 export interface Pinned {
@@ -80,6 +84,8 @@ export interface PinnerOptions {
     digests: readonly string[],
     chosen: string | undefined,
   ) => void;
+  /** Hears what references mean, now and in pins. */
+  readonly tagMoves: Pick<TagMoves, 'resolved' | 'served'>;
   readonly countCacheRequest: CountCacheRequest;
   /** The wall clock. */
   readonly now: () => Date;
@@ -88,7 +94,7 @@ export interface PinnerOptions {
 /** Gives every Pod of a revision the digests that its first Pod got. */
 export class Pinner {
   readonly #options: PinnerOptions;
-  readonly #births = new SharedFlights<PinResults>();
+  readonly #births = new SharedBirths<PinResults>();
 
   constructor(options: PinnerOptions) {
     this.#options = options;
@@ -100,7 +106,7 @@ export class Pinner {
    */
   async pin(request: PinRequest): Promise<PinResults> {
     try {
-      const revision = await this.#options.revisions.find(request.owner, request.signal);
+      const revision = await this.#options.revisions.find(request.owner, request.signal, request.waits);
       if (revision === undefined) return await this.#resolveAll(undefined, [...request.references], request);
       return await this.#pinInRevision(revision, request);
     } catch (error) {
@@ -112,9 +118,9 @@ export class Pinner {
   }
 
   async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
-    const { references, recording, signal } = request;
+    const { references, recording } = request;
     const key = revisionKey(revision);
-    const known = this.#remembered(key, references);
+    const known = this.#remembered(key, request);
     if (known !== undefined) return known;
     if (recording === 'nothing') {
       this.#options.countCacheRequest('pin', 'miss');
@@ -122,30 +128,34 @@ export class Pinner {
     }
     // Shared by Pods that need the same: where one image fails nothing is recorded, and nobody may leave with the digest of
     // another. And what one mode tolerates another must not inherit, should a namespace change its label meanwhile.
-    const birth = [recording, key, ...[...references.keys()].toSorted()].join(' ');
-    const work = (shared: AbortSignal): Promise<PinResults> =>
-      this.#bear(revision, { ...request, signal: shared });
-    return this.#births.join(birth, work, signal, (boarding) =>
-      this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
-    );
+    return this.#births.join({
+      ...request,
+      key: [recording, key, ...[...references.keys()].toSorted()].join(' '),
+      bear: (signal, waits) => this.#bear(revision, { ...request, signal, waits }),
+      onBoard: (boarding) =>
+        this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
+    });
   }
 
-  #remembered(key: string, references: References): PinResults | undefined {
+  #remembered(key: string, request: PinRequest): PinResults | undefined {
+    const { references } = request;
     const pin = this.#options.memory.get(key);
     if (pin === undefined) return undefined;
     const known = digestsOf(pin, references.keys());
     if (known.size < references.size) return undefined;
     this.#options.countCacheRequest('pin', 'hit');
+    this.#served(pin, known, request);
     return known;
   }
 
   async #bear(revision: Revision, request: PinRequest): Promise<PinResults> {
-    const pin = await this.#read(revision, request.signal);
+    const pin = await waitingFor('api', request.waits, this.#read(revision, request.signal));
     const known = pin === undefined ? new Map<string, Pinned>() : digestsOf(pin, request.references.keys());
+    if (pin !== undefined) this.#served(pin, known, request);
     const missing = [...request.references].filter(([name]) => !known.has(name));
     if (missing.length === 0) return known;
     if (pin === undefined && request.owner.type === 'controllerRevision') {
-      const current = await this.#options.revisions.findAnew(request.owner, request.signal);
+      const current = await this.#options.revisions.findAnew(request.owner, request.signal, request.waits);
       if (current === undefined) return this.#resolveAll(undefined, missing, request);
       if (current.uid !== revision.uid) return this.#bear(current, request);
     }
@@ -164,10 +174,11 @@ export class Pinner {
     return pin;
   }
 
-  async #siblingsOf({ owner, labels, signal }: PinRequest): Promise<readonly SiblingImage[]> {
+  async #siblingsOf({ owner, labels, signal, waits }: PinRequest): Promise<readonly SiblingImage[]> {
     const query = siblingQuery(owner, labels);
     const { siblings } = this.#options;
-    return query === undefined || siblings === undefined ? [] : siblings.imagesOf(query, signal);
+    if (query === undefined || siblings === undefined) return [];
+    return waitingFor('api', waits, siblings.imagesOf(query, signal));
   }
 
   /** The revision may have Pods already, born before its namespace opted in, or its pin was lost: these decide. */
@@ -195,20 +206,22 @@ export class Pinner {
     reference: ImageReference,
     resolved: PinResult,
     siblings: readonly SiblingImage[],
-    { credentialsFor, recording, signal }: PinRequest,
+    { credentialsFor, recording, signal, waits }: PinRequest,
   ): Promise<PinResult> {
+    const { manifests, siblings: others, onSplit } = this.#options;
     const tagDigest = 'error' in resolved ? undefined : resolved.digest;
     const { asked } = resolved;
     const adoption = await adoptionFrom(evidenceOf(reference, siblings), tagDigest, {
       manifest: async (digest) => {
-        const { identity } = asked ?? (await credentialsFor(reference, signal));
-        return this.#options.manifests.contentOf(reference, digest, identity, signal);
+        const { identity } = asked ?? (await credentialsFor(reference, signal, waits));
+        return waitingFor('registry', waits, manifests.contentOf(reference, digest, identity, signal));
       },
-      shareOnePlatform: async () => (await this.#options.siblings?.shareOnePlatform(signal)) ?? false,
+      shareOnePlatform: async () =>
+        others !== undefined && (await waitingFor('api', waits, others.shareOnePlatform(signal))),
     });
     // Whoever only looks leaves no trace.
     if (adoption.split.length > 1 && recording !== 'nothing') {
-      this.#options.onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
+      onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
     }
     return adoption.adopt === undefined ? resolved : { digest: adoption.adopt, source: 'sibling', asked };
   }
@@ -225,8 +238,11 @@ export class Pinner {
     if (failed && request.recording === 'everything') return chosen;
     try {
       const mark = this.#options.memory.mark();
-      const pin = await this.#options.store.record(revision, images, isNew, request.signal);
+      const { store } = this.#options;
+      const writing = store.record(revision, images, isNew, request.signal);
+      const pin = await waitingFor('api', request.waits, writing);
       this.#options.memory.remember(revisionKey(revision), pin, mark);
+      this.#served(pin, chosen, request);
       return withRecorded(chosen, pin);
     } catch (error) {
       if (isTolerable(error, request)) return markNotRecorded(chosen, error);
@@ -237,21 +253,33 @@ export class Pinner {
   async #resolveAll(
     revision: Revision | undefined,
     references: readonly (readonly [string, ImageReference])[],
-    { credentialsFor, signal }: PinRequest,
+    { credentialsFor, signal, waits }: PinRequest,
   ): Promise<PinResults> {
     const key = revision === undefined ? undefined : revisionKey(revision);
     const results = references.map(async ([name, reference]): Promise<[string, PinResult]> => {
       let asked: PullCredentials | undefined;
       try {
-        asked = await credentialsFor(reference, signal);
+        asked = await credentialsFor(reference, signal, waits);
         const { identity } = asked;
-        const resolution = await this.#options.resolver.fresh({ reference, identity, revision: key, signal });
+        const resolving = { reference, identity, revision: key, signal, waits };
+        const resolution = await this.#options.resolver.fresh(resolving);
+        if (resolution.source === 'registry') {
+          this.#options.tagMoves.resolved(revision, name, resolution.digest);
+        }
         return [name, { ...resolution, asked }];
       } catch (error) {
         return [name, { error, asked }];
       }
     });
     return new Map(await Promise.all(results));
+  }
+
+  /** Whoever only looks leaves no trace. */
+  #served(pin: ImagePin, names: ReadonlyMap<string, unknown>, { recording }: PinRequest): void {
+    if (recording === 'nothing') return;
+    for (const image of pin.images) {
+      if (names.has(image.reference)) this.#options.tagMoves.served(pin.revision, image);
+    }
   }
 
   #pinnedImage(reference: string, result: PinResult): PinnedImage[] {

@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { ownerKey, type ControllerRevisionName, type PodOwner, type Revision } from './revision.ts';
 
 /** Looks ControllerRevisions up in the cluster. */
@@ -23,11 +24,15 @@ export interface RevisionFinderOptions {
  */
 export class RevisionFinder {
   readonly #controllerRevisions: ControllerRevisions | undefined;
-  readonly #uids: LRUCache<string, string>;
+  readonly #uids: BoundedCache<string, string>;
 
   constructor({ controllerRevisions, maxRevisions }: RevisionFinderOptions) {
     this.#controllerRevisions = controllerRevisions;
-    this.#uids = new LRUCache({ max: maxRevisions });
+    this.#uids = new BoundedCache({ max: maxRevisions });
+  }
+
+  get caches(): WatchedCaches {
+    return { controller_revision: this.#uids };
   }
 
   /**
@@ -35,12 +40,12 @@ export class RevisionFinder {
    * that the cluster does not confirm.
    * @throws {PinStoreError} where the cluster gives no answer.
    */
-  async find(owner: PodOwner, signal: AbortSignal): Promise<Revision | undefined> {
+  async find(owner: PodOwner, signal: AbortSignal, waits?: Waits): Promise<Revision | undefined> {
     if (owner.type === 'revision') return owner.revision;
     if (owner.type !== 'controllerRevision') return undefined;
 
     const { namespace, name, hash, workload } = owner.revision;
-    const uid = await this.#uidOf(owner.revision, ownerKey(owner) ?? '', signal);
+    const uid = await this.#uidOf(owner.revision, ownerKey(owner) ?? '', signal, waits);
     if (uid === undefined) return undefined;
     return { apiVersion: workload.apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash };
   }
@@ -50,20 +55,21 @@ export class RevisionFinder {
    * ControllerRevision that was deleted and made again under its name is another one.
    * @throws {PinStoreError} where the cluster gives no answer.
    */
-  async findAnew(owner: PodOwner, signal: AbortSignal): Promise<Revision | undefined> {
+  async findAnew(owner: PodOwner, signal: AbortSignal, waits?: Waits): Promise<Revision | undefined> {
     this.#uids.delete(ownerKey(owner) ?? '');
-    return this.find(owner, signal);
+    return this.find(owner, signal, waits);
   }
 
   async #uidOf(
     revision: ControllerRevisionName,
     key: string,
     signal: AbortSignal,
+    waits: Waits | undefined,
   ): Promise<string | undefined> {
     if (this.#controllerRevisions === undefined) return `${revision.workload.uid}.${revision.hash}`;
     const known = this.#uids.get(key);
     if (known !== undefined) return known;
-    const uid = await this.#controllerRevisions.uidOf(revision, signal);
+    const uid = await waitingFor('api', waits, this.#controllerRevisions.uidOf(revision, signal));
     if (uid !== undefined) this.#uids.set(key, uid);
     return uid;
   }

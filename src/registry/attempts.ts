@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { RegistryEvents } from '../telemetry/registry-events.ts';
 import { CredentialsWithheldError, type Access } from './authorizer.ts';
 import type { Breakers } from './breaker.ts';
@@ -30,11 +30,15 @@ const MAX_CREDENTIALS = 4;
  */
 export class Attempts {
   readonly #options: AttemptsOptions;
-  readonly #worked: LRUCache<string, string>;
+  readonly #worked: BoundedCache<string, string>;
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
-    this.#worked = new LRUCache({ max: options.maxRemembered });
+    this.#worked = new BoundedCache({ max: options.maxRemembered });
+  }
+
+  get caches(): WatchedCaches {
+    return { working_credential: this.#worked };
   }
 
   /**

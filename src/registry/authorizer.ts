@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import type { RegistryEvents } from '../telemetry/registry-events.ts';
 import { asksForBasic, findBearer, parseChallenges, type Challenge } from './challenge.ts';
@@ -44,12 +44,16 @@ type Scheme = TokenServer | 'basic';
  * remembered per registry, so that later repositories of it are asked for with an authorization at once.
  */
 export class Authorizer {
-  readonly #schemes: LRUCache<string, Scheme>;
+  readonly #schemes: BoundedCache<string, Scheme>;
   readonly #options: AuthorizerOptions;
 
   constructor(options: AuthorizerOptions) {
-    this.#schemes = new LRUCache({ max: options.maxRegistries });
+    this.#schemes = new BoundedCache({ max: options.maxRegistries });
     this.#options = options;
+  }
+
+  get caches(): WatchedCaches {
+    return { challenge: this.#schemes };
   }
 
   /** What the first request should carry, from what this registry asked for before. */

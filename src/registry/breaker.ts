@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { RegistryError, type RegistryErrorCode } from './errors.ts';
 
 /** One question, as far as breakers tell questions apart. */
@@ -41,14 +41,18 @@ type Kind = 'outage' | 'repository' | 'throttle';
  */
 export class Breakers {
   readonly #options: BreakersOptions;
-  readonly #breakers: LRUCache<string, Breaker>;
+  readonly #breakers: BoundedCache<string, Breaker>;
 
   constructor(options: BreakersOptions) {
     this.#options = options;
-    this.#breakers = new LRUCache({
+    this.#breakers = new BoundedCache({
       max: options.maxBreakers,
       dispose: (breaker) => breaker.isOpen && options.onBreaker(breaker.registry, -1),
     });
+  }
+
+  get caches(): WatchedCaches {
+    return { breaker: this.#breakers };
   }
 
   /** Breakers that remember a failure. */

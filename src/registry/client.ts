@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { hostOf, type ImageReference } from '../image/reference.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { RegistryEvents } from '../telemetry/registry-events.ts';
 import type { Attempts } from './attempts.ts';
 import { isConclusive, type Access } from './authorizer.ts';
@@ -35,11 +35,15 @@ export interface RegistryClientOptions {
 /** Asks registries what a tag means, by the OCI distribution protocol. */
 export class RegistryClient {
   readonly #options: RegistryClientOptions;
-  readonly #withoutHead: LRUCache<string, true>;
+  readonly #withoutHead: BoundedCache<string, true>;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
-    this.#withoutHead = new LRUCache({ max: options.maxRegistries });
+    this.#withoutHead = new BoundedCache({ max: options.maxRegistries });
+  }
+
+  get caches(): WatchedCaches {
+    return { without_head: this.#withoutHead };
   }
 
   /**

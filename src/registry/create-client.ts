@@ -1,4 +1,5 @@
 import type { LookupFunction } from 'node:net';
+import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import type { RegistryEvents } from '../telemetry/registry-events.ts';
 import { Attempts } from './attempts.ts';
@@ -30,7 +31,7 @@ export interface ClientOptions {
 const MAX_REGISTRIES = 1_000;
 const MAX_REPOSITORIES = 10_000;
 
-/** A registry client with all that it remembers. `close` frees its connections. */
+/** A registry client, and the caches of all that it remembers. `close` frees its connections. */
 export function createClient({
   countCacheRequest,
   events,
@@ -38,21 +39,24 @@ export function createClient({
   now,
   deadlineMs,
   ...connecting
-}: ClientOptions): { client: RegistryClient; close: () => Promise<void> } {
+}: ClientOptions): { client: RegistryClient; caches: WatchedCaches; close: () => Promise<void> } {
   const { onNotice, onBreaker, onDeniedFast } = events;
   const endpoints = new Endpoints(connecting);
   const tokens = new TokenSource({ maxTokens: MAX_REPOSITORIES, countCacheRequest, retry, now });
   const authorizer = new Authorizer({ tokens, maxRegistries: MAX_REGISTRIES, countCacheRequest, onNotice });
   const quotas = new PullQuotas({ maxQuotas: MAX_REGISTRIES, now });
   const breakers = new Breakers({ maxBreakers: MAX_REPOSITORIES, onBreaker, onDeniedFast, now });
+  const attempts = new Attempts({ breakers, maxRemembered: MAX_REPOSITORIES, onNotice });
   const client = new RegistryClient({
     endpoints,
-    attempts: new Attempts({ breakers, maxRemembered: MAX_REPOSITORIES, onNotice }),
+    attempts,
     exchange: new ManifestExchange({ authorizer, quotas, retry, events, now }),
     quotas,
     maxRegistries: MAX_REGISTRIES,
     deadlineMs,
     onNotice,
   });
-  return { client, close: () => endpoints.close() };
+  const remembering = [endpoints, tokens, authorizer, quotas, breakers, attempts, client];
+  const caches = remembering.reduce<WatchedCaches>((all, part) => ({ ...all, ...part.caches }), {});
+  return { client, caches, close: () => endpoints.close() };
 }

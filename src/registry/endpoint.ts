@@ -1,4 +1,5 @@
 import type { LookupFunction } from 'node:net';
+import { sumOf, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { Transport } from './transport.ts';
 
 /** What the operator says of one registry. */
@@ -81,10 +82,17 @@ export class Endpoints {
     };
   }
 
+  get caches(): WatchedCaches {
+    return { origin: sumOf(this.#transports().map(({ origins }) => origins)) };
+  }
+
   /** Closes all connections. */
   async close(): Promise<void> {
-    const transports = [this.#shared, ...[...this.#listed.values()].map(({ transport }) => transport)];
-    await Promise.all(transports.map((transport) => transport.close()));
+    await Promise.all(this.#transports().map((transport) => transport.close()));
+  }
+
+  #transports(): Transport[] {
+    return [this.#shared, ...[...this.#listed.values()].map(({ transport }) => transport)];
   }
 }
 

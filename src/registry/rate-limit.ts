@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 
 /**
  * How many pulls a registry says are left: Docker Hub's `ratelimit-remaining: 20;w=21600`, on every manifest answer;
@@ -18,10 +18,19 @@ const QUOTA_TTL_MS = 10 * 60_000;
 
 /** What is left of the pulls, per registry and whoever asks. */
 export class PullQuotas {
-  readonly #remaining: LRUCache<string, number>;
+  readonly #remaining: BoundedCache<string, number>;
 
   constructor({ maxQuotas, now }: { maxQuotas: number; now: () => number }) {
-    this.#remaining = new LRUCache({ max: maxQuotas, ttl: QUOTA_TTL_MS, ttlResolution: 0, perf: { now } });
+    this.#remaining = new BoundedCache({
+      max: maxQuotas,
+      ttl: QUOTA_TTL_MS,
+      ttlResolution: 0,
+      perf: { now },
+    });
+  }
+
+  get caches(): WatchedCaches {
+    return { pull_quota: this.#remaining };
   }
 
   /** Notes what an answer says; one that says nothing ends the limit. */

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { SharedFlights } from '../flight/shared-flights.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import type { Endpoint } from './endpoint.ts';
 import { basicHeader, whoIs, type Credential } from './identity.ts';
@@ -37,12 +37,12 @@ const NO_POST: ReadonlySet<number> = new Set([400, 401, 404]);
 
 /** Bearer tokens by distribution's token specification, kept until shortly before they expire. */
 export class TokenSource {
-  readonly #tokens: LRUCache<string, string>;
+  readonly #tokens: BoundedCache<string, string>;
   readonly #flights = new SharedFlights<string>();
   readonly #options: TokenSourceOptions;
 
   constructor(options: TokenSourceOptions) {
-    this.#tokens = new LRUCache({
+    this.#tokens = new BoundedCache({
       max: options.maxTokens,
       // A hostile registry may fill each of them to the limit.
       maxSize: MAX_CACHE_CHARACTERS,
@@ -51,6 +51,10 @@ export class TokenSource {
       perf: { now: options.now },
     });
     this.#options = options;
+  }
+
+  get caches(): WatchedCaches {
+    return { token: this.#tokens };
   }
 
   /**

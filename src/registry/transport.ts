@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { Pool, type Dispatcher } from 'undici';
+import { BoundedCache, type BoundedCacheState } from '../telemetry/bounded-cache.ts';
 import { guardedConnector, type ConnectorOptions } from './connector.ts';
 import { RegistryError } from './errors.ts';
 import { transportError } from './transport-error.ts';
@@ -42,18 +42,23 @@ const MAX_ORIGINS = 512;
  * up its own when there are too many, so that no flood of hosts can close the way for others.
  */
 export class Transport {
-  readonly #pools: LRUCache<string, Pool>;
+  readonly #pools: BoundedCache<string, Pool>;
   readonly #connect: ReturnType<typeof guardedConnector>;
   readonly #userAgent: string;
 
   constructor(options: TransportOptions) {
     this.#userAgent = options.userAgent;
     this.#connect = guardedConnector(options);
-    this.#pools = new LRUCache({
+    this.#pools = new BoundedCache({
       max: MAX_ORIGINS,
       // What is under way ends first.
       dispose: (pool) => void pool.close().catch(() => {}),
     });
+  }
+
+  /** The origins to which it keeps connections. */
+  get origins(): BoundedCacheState {
+    return this.#pools;
   }
 
   /**

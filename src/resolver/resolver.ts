@@ -3,6 +3,8 @@ import { normalizedName, type ImageReference } from '../image/reference.ts';
 import { RegistryError } from '../registry/errors.ts';
 import type { Identity } from '../registry/identity.ts';
 import type { CacheResult, CountCacheRequest } from '../telemetry/cache-result.ts';
+import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { TagCache } from './tag-cache.ts';
 
 /** Asks a registry what a tag points at now; the registry client in the product. */
@@ -26,6 +28,8 @@ export interface ResolveRequest {
   /** The revision that asks; failures are remembered for it alone, and not at all without one. */
   readonly revision: string | undefined;
   readonly signal: AbortSignal;
+  /** Told how long was waited for the registry. */
+  readonly waits?: Waits | undefined;
 }
 
 export interface ResolverOptions {
@@ -61,6 +65,10 @@ export class Resolver {
     this.#cache = new TagCache({ maxTags: options.maxTags, maxFailures: options.maxTags, now: options.now });
   }
 
+  get caches(): WatchedCaches {
+    return this.#cache.caches;
+  }
+
   /**
    * The digest to pin a revision to: from a registry request that starts after this call (the freshness rule), or
    * from the cache where the operator allows it: immutable tags, `freshnessMs`.
@@ -94,7 +102,8 @@ export class Resolver {
     try {
       if (running === undefined) return await this.#ask(request);
       this.#count('coalesced');
-      return { digest: await running.join(request.signal), source: 'registry' };
+      const digest = await waitingFor('registry', request.waits, running.join(request.signal));
+      return { digest, source: 'registry' };
     } catch (error) {
       const stale = this.#cache.answer(key, staleIfErrorMs);
       if (stale === undefined || !isOutage(error, request.signal)) throw error;
@@ -107,7 +116,8 @@ export class Resolver {
     const onBoard = (boarding: 'started' | 'joined'): void =>
       this.#count(boarding === 'started' ? 'miss' : 'coalesced');
     try {
-      const digest = await this.#flights.join(cacheKey(request), work, request.signal, onBoard);
+      const flight = this.#flights.join(cacheKey(request), work, request.signal, onBoard);
+      const digest = await waitingFor('registry', request.waits, flight);
       return { digest, source: 'registry' };
     } catch (error) {
       this.#remember(request, error);

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 
 /** What a tag meant, and when the request that said so was started. */
 export interface TagAnswer {
@@ -21,14 +21,18 @@ export interface TagCacheOptions {
  * asks: a birth, a `follow` Pod or an immutable tag. Failures expire by themselves.
  */
 export class TagCache {
-  readonly #answers: LRUCache<string, TagAnswer>;
-  readonly #failures: LRUCache<string, Error>;
+  readonly #answers: BoundedCache<string, TagAnswer>;
+  readonly #failures: BoundedCache<string, Error>;
   readonly #now: () => number;
 
   constructor({ maxTags, maxFailures, now }: TagCacheOptions) {
-    this.#answers = new LRUCache({ max: maxTags });
-    this.#failures = new LRUCache({ max: maxFailures, ttlResolution: 0, perf: { now } });
+    this.#answers = new BoundedCache({ max: maxTags });
+    this.#failures = new BoundedCache({ max: maxFailures, ttlResolution: 0, perf: { now } });
     this.#now = now;
+  }
+
+  get caches(): WatchedCaches {
+    return { tag: this.#answers, tag_failure: this.#failures };
   }
 
   /** The last answer for `key` that is at most `maxAgeMs` old, counted from when it was asked for. */

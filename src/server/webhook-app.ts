@@ -5,6 +5,7 @@ import type { Decision, Mode } from '../admission/outcome.ts';
 import { responseOf } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
 import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
+import { Waits, type Waited } from '../telemetry/waits.ts';
 
 /** One admission request that was answered. */
 export interface AdmissionEvent {
@@ -12,6 +13,8 @@ export interface AdmissionEvent {
   readonly mode: Mode;
   readonly decision: Decision;
   readonly durationMs: number;
+  /** How much of that was spent waiting, and for whom. */
+  readonly waited: Waited;
 }
 
 /** One HTTP request that was no admission request: a bad path, a bad body, a client that went away. */
@@ -61,12 +64,14 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   const answer = async (mode: Mode, request: Request, response: Response): Promise<void> => {
     const timeMs = decisionTimeMs(request.query['timeout'], options.maxDecisionMs);
     const review = readReview(request.body);
+    const waits = new Waits(options.now);
     const deadline = new Deadline(timeMs - durationMs(request));
     response.once('close', () => deadline.callerGone());
     try {
-      const decision = await options.decider.decide(review, mode, deadline.signal);
+      const decision = await options.decider.decide(review, mode, deadline.signal, waits);
       if (!response.closed) response.json(responseOf(review.uid, decision, mode));
-      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(request) });
+      const { waited } = waits;
+      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(request), waited });
     } finally {
       deadline.done();
     }

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache, type WatchedCaches } from './bounded-cache.ts';
 import type { Logger } from './log.ts';
 import type { RegistryNotice, RegistryNoticeKind } from './registry-events.ts';
 
@@ -17,10 +17,14 @@ const MESSAGES: Readonly<Record<RegistryNoticeKind, string>> = {
 /** Writes each notice to the log once a day at most: registries repeat themselves with every answer. */
 export class NoticeLog {
   readonly #log: Logger;
-  readonly #told = new LRUCache<string, true>({ max: MAX_TOLD, ttl: TELL_AGAIN_MS });
+  readonly #told = new BoundedCache<string, true>({ max: MAX_TOLD, ttl: TELL_AGAIN_MS });
 
   constructor(log: Logger) {
     this.#log = log;
+  }
+
+  get caches(): WatchedCaches {
+    return { notice: this.#told };
   }
 
   tell({ kind, registry, subject }: RegistryNotice): void {

@@ -130,6 +130,20 @@ describe('the manifests', () => {
     expect(problems.filter((line) => !line.includes('cert-manager.io/v1'))).toEqual([]);
   });
 
+  test('the overlay monitoring goes beside the installation, and only lacks the Prometheus operator here', async () => {
+    const { stdout, stderr } = await samebytes.kubectl.try(
+      ...['apply', '-k', `${MANIFESTS}/overlays/monitoring`, '--dry-run=server', '--validate=strict'],
+      ...['--server-side', '--force-conflicts'],
+    );
+    expect(stdout).toContain('configmap/samebytes-dashboard');
+    const lacking = stderr.match(/no matches for kind "(\w+)" in version "monitoring\.coreos\.com\/v1"/g);
+    expect(lacking).toHaveLength(2);
+    const problems = stderr
+      .split('\n')
+      .filter((line) => line.startsWith('error') || line.includes('Warning'));
+    expect(problems.filter((line) => !line.includes('monitoring.coreos.com/v1'))).toEqual([]);
+  });
+
   test.each([
     ['get', 'secrets/anything', 'install', 'yes'],
     ['list', 'secrets', 'install', 'no'],

@@ -15,6 +15,7 @@ import type { PinStore } from '../../src/pins/pin-store.ts';
 import type { SiblingImage } from '../../src/pins/siblings.ts';
 import { Pinner } from '../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../src/pins/revision-finder.ts';
+import { TagMoves } from '../../src/pins/tag-moves.ts';
 import { sourceOf, type Identity } from '../../src/registry/identity.ts';
 import { RegistryError, type RegistryErrorCode } from '../../src/registry/errors.ts';
 import { Resolver, type TagSource } from '../../src/resolver/resolver.ts';
@@ -149,6 +150,7 @@ export class AdmissionUnderTest {
         },
       },
       onSplit: (_revision, reference, digests) => void this.splits.push(`${reference} ${digests.join(' ')}`),
+      tagMoves: new TagMoves({ maxTags: 10, now: this.clock.date }),
       revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 1_000 }),
       resolver,
       countCacheRequest: ignore,

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Keychain, type PullCredentials } from '../../../src/credentials/keychain.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 import { ANONYMOUS } from '../../../src/registry/identity.ts';
+import { Waits } from '../../../src/telemetry/waits.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { CacheCounts } from '../../support/counted.ts';
 import { dockerConfig, passwordOf, PlayedSecrets } from '../../support/played-secrets.ts';
@@ -340,4 +341,28 @@ test('nothing that a keychain hands out or holds can be printed with a secret in
   const printed = [JSON.stringify(found), inspect(found, options), inspect(keychain, options)].join();
   expect(printed).toContain('Secret regcred');
   expect(printed).not.toMatch(/planted-user|password-of|cGxhbnRlZC/);
+});
+
+test('reading a Secret is waiting for the API server, for whoever reads it and whoever shares that; a kept one costs no wait', async () => {
+  secrets.put('shop/regcred', dockerConfig({ 'registry.test': 'user' }));
+  const held = Promise.withResolvers<void>();
+  secrets.before = () => held.promise;
+  const credentialsFor = keychain.of({ namespace: 'shop', names: ['regcred'] });
+  const asking = async (waits: Waits): Promise<unknown> =>
+    credentialsFor(parseReference(IMAGE), noDeadline(), waits);
+  const [first, second, third] = [0, 1, 2].map(() => new Waits(clock.now)) as [Waits, Waits, Waits];
+  const reading = [asking(first)];
+  await settle();
+  clock.advance(30);
+  reading.push(asking(second));
+  await settle();
+  clock.advance(10);
+  held.resolve();
+  await Promise.all(reading);
+  await asking(third);
+  expect([first.waited, second.waited, third.waited]).toEqual([
+    { api: 40, registry: undefined },
+    { api: 10, registry: undefined },
+    { api: undefined, registry: undefined },
+  ]);
 });

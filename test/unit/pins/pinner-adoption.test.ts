@@ -6,6 +6,7 @@ import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf } from '../../../src/pins/revision.ts';
+import { TagMoves } from '../../../src/pins/tag-moves.ts';
 import { anonymously } from '../../support/anonymously.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { AdmissionUnderTest } from '../../support/deciding.ts';
@@ -104,6 +105,7 @@ test('a ControllerRevision that was made again under its name is another revisio
     resolver: { fresh: async () => ({ digest: A, source: 'registry' }) },
     manifests: { contentOf: async () => undefined },
     onSplit: () => {},
+    tagMoves: new TagMoves({ maxTags: 10, now: clock.date }),
     countCacheRequest: () => {},
     now: clock.date,
   });

@@ -7,6 +7,7 @@ import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner, type PinRequest, type PinResult, type Recording } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
+import { TagMoves } from '../../../src/pins/tag-moves.ts';
 import { RegistryError } from '../../../src/registry/errors.ts';
 import { Resolver, type TagSource } from '../../../src/resolver/resolver.ts';
 import { FakeClock } from '../../support/clock.ts';
@@ -25,9 +26,12 @@ const WEB = 'registry.test/web:1';
 const DOWN = new RegistryError('unreachable', 'down', { registry: 'registry.test' });
 let counts: CacheCounts;
 let store: MemoryPinStore;
+/** What is heard of moved tags. */
+let moves: string[];
 
 beforeEach(() => {
   counts = new CacheCounts();
+  moves = [];
   store = new MemoryPinStore({ maxRevisions: 1_000, onCreated: () => {}, onForgotten: () => {} });
 });
 
@@ -45,12 +49,18 @@ function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000)
   });
   const memory = new PinMemory({ maxPins: maxRevisions, now: clock.now });
   memory.open();
+  const tagMoves = new TagMoves({ maxTags: 10, now: clock.date });
+  tagMoves.subscribe({
+    moved: ({ reference }) => void moves.push(`${reference} moved`),
+    oldServed: (_move, { uid }) => void moves.push(`${uid} serves the old digest`),
+  });
   return new Pinner({
     store: pins,
     memory,
     siblings: undefined,
     manifests: { contentOf: async () => undefined },
     onSplit: () => {},
+    tagMoves,
     revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 10 }),
     resolver,
     countCacheRequest: counts.count,
@@ -332,4 +342,30 @@ test('a Pod that must be refused inherits no tolerance from one that need not, t
   ]);
   expect(tolerant.get(WEB)).toMatchObject({ digest: A, source: 'registry', notRecorded: unwritable });
   expect(strict.get(WEB)).toEqual({ error: unwritable });
+});
+
+test('a moved tag is heard of when the next revision is born, and whenever the old one gives its digest to a Pod', async () => {
+  const source = new MovingSource(A);
+  const pins = pinner(source);
+  await pin(pins, [WEB]);
+  await pin(pins, [WEB]);
+  expect(moves).toEqual([]);
+  source.digest = B;
+  await pin(pins, [WEB], { owner: owner('rs-2') });
+  expect(moves).toEqual([`${WEB} moved`]);
+  await pin(pins, [WEB], { recording: 'nothing' });
+  expect(moves).toEqual([`${WEB} moved`]);
+  await pin(pins, [WEB]);
+  expect(moves).toEqual([`${WEB} moved`, 'rs-1 serves the old digest']);
+});
+
+test('a moved tag is heard of by the pin that another process reads, too', async () => {
+  const source = new MovingSource(A);
+  await pin(pinner(source), [WEB]);
+  source.digest = B;
+  const other = pinner(source);
+  await pin(other, [WEB]);
+  await pin(other, [WEB], { owner: owner('rs-2') });
+  await pin(other, [WEB]);
+  expect(moves).toEqual([`${WEB} moved`, 'rs-1 serves the old digest']);
 });

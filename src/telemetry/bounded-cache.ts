@@ -1,0 +1,76 @@
+import { LRUCache } from 'lru-cache';
+
+/** The bounded caches of a process: the label `cache` of the metrics of entries, limits and evictions. */
+export const BOUNDED_CACHES = [
+  'pin',
+  'pin_tombstone',
+  'memory_pin',
+  'controller_revision',
+  'tag',
+  'tag_failure',
+  'tag_move',
+  'challenge',
+  'token',
+  'credentials',
+  'working_credential',
+  'without_head',
+  'breaker',
+  'pull_quota',
+  'origin',
+  'notice',
+  'recreation',
+  'event',
+] as const;
+export type BoundedCacheName = (typeof BOUNDED_CACHES)[number];
+
+/** How full a bounded cache is, and what it had to drop. */
+export interface BoundedCacheState {
+  /** Entries that are kept; ones past their time count until they are looked at. */
+  readonly size: number;
+  /** The most that it keeps. */
+  readonly max: number;
+  /** Entries that were dropped for want of room. */
+  readonly evictions: number;
+}
+
+/** Caches by name, to be looked at when metrics are asked for. */
+export type WatchedCaches = Readonly<Partial<Record<BoundedCacheName, BoundedCacheState>>>;
+
+/** An LRUCache that counts what it drops for want of room; every cache in samebytes is one. */
+export class BoundedCache<K extends {}, V extends {}> extends LRUCache<K, V> implements BoundedCacheState {
+  readonly #dropped: { count: number };
+
+  constructor(options: LRUCache.OptionsMaxLimit<K, V, unknown>) {
+    const { dispose } = options;
+    const dropped = { count: 0 };
+    super({
+      ...options,
+      dispose: (value, key, reason) => {
+        if (reason === 'evict') dropped.count += 1;
+        dispose?.(value, key, reason);
+      },
+    });
+    this.#dropped = dropped;
+  }
+
+  get evictions(): number {
+    return this.#dropped.count;
+  }
+}
+
+/** Several caches of one kind, looked at as one. */
+export function sumOf(caches: readonly BoundedCacheState[]): BoundedCacheState {
+  const total = (of: (cache: BoundedCacheState) => number): number =>
+    caches.reduce((sum, cache) => sum + of(cache), 0);
+  return {
+    get size() {
+      return total(({ size }) => size);
+    },
+    get max() {
+      return total(({ max }) => max);
+    },
+    get evictions() {
+      return total(({ evictions }) => evictions);
+    },
+  };
+}
