@@ -4,12 +4,15 @@ import type { TlsPair } from '../server/tls-files.ts';
 import { createWebhookApp } from '../server/webhook-app.ts';
 import { logAdmission } from '../telemetry/admission-log.ts';
 import { wireCertificate, type WiredCertificate } from './wire-certificate.ts';
+import { wireDashboard, type DashboardWiring } from './wire-dashboard.ts';
 import { wireDecider, type WiringOptions } from './wire-decider.ts';
 
 /** A webhook process's servers, while they run. */
 export interface RunningWebhook {
   readonly webhookPort: number;
   readonly healthPort: number;
+  /** Undefined where the dashboard is turned off. */
+  readonly dashboardPort: number | undefined;
   /**
    * Not ready from now on; takes no more requests, if it is to drain only after the drain time; resolves when the last
    * one is answered.
@@ -25,7 +28,7 @@ const FIRST_CERTIFICATE_PAUSE_MS = 500;
  * @throws where files or ports cannot be used, or the signal's reason.
  */
 export async function startWebhook(
-  options: WiringOptions,
+  options: WiringOptions & DashboardWiring,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RunningWebhook> {
   const { settings, log, metrics } = options;
@@ -40,12 +43,14 @@ export async function startWebhook(
     },
   });
   const { decider, close } = wireDecider(options);
+  const dashboard = wireDashboard(options);
   const app = createWebhookApp({
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
     onAdmission: (event) => {
       metrics.countAdmission(event.decision.outcome, event.durationMs, event.decision.optOutsRefused);
       logAdmission(log, event);
+      dashboard.recorder?.admission(event);
     },
     onBadRequest: ({ status, message, durationMs }) => {
       metrics.countAdmission('invalid_review', durationMs, 0);
@@ -56,9 +61,10 @@ export async function startWebhook(
 
   const health = await Listener.open(createHealthApp({ metrics, isReady }), settings.health);
   try {
+    await dashboard.open();
     webhook = await Listener.open(app, settings.webhook, await firstPair(certificate, signal));
   } catch (error) {
-    await Promise.all([health.close(0), close()]);
+    await Promise.all([health.close(0), dashboard.close(), close()]);
     throw error;
   }
   const listener = webhook;
@@ -79,9 +85,14 @@ export async function startWebhook(
     if (drain) await new Promise((resolve) => setTimeout(resolve, drainMs));
     clearInterval(looks);
     await listener.close(graceMs);
-    await Promise.all([health.close(0), close()]);
+    await Promise.all([health.close(0), dashboard.close(), close()]);
   };
-  return { webhookPort: listener.port, healthPort: health.port, stop };
+  return {
+    webhookPort: listener.port,
+    healthPort: health.port,
+    dashboardPort: dashboard.port,
+    stop,
+  };
 }
 
 /** The pair to begin with. One that samebytes makes itself may take a while: its authority has to become known. */

@@ -6,6 +6,13 @@ import type { RegistryRequestEvent } from './registry-events.ts';
 const MAX_REGISTRY_LABELS = 100;
 const SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+/** One value of a metric, as /metrics shows it: a histogram has several names (`…_bucket`, `…_sum`, `…_count`). */
+export interface MetricSample {
+  readonly name: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly value: number;
+}
+
 /** Everything that is counted, in a Prometheus registry of its own. Names are a promise to users. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -163,6 +170,16 @@ export class Metrics {
   /** The exposition text and its content type. */
   async exposition(): Promise<{ contentType: string; text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  /** The values of one metric, as /metrics shows them now; none where there is no such metric. */
+  async samples(metric: string): Promise<readonly MetricSample[]> {
+    const { values } = (await this.#registry.getSingleMetric(metric)?.get()) ?? { values: [] };
+    return values.map((value) => ({
+      name: 'metricName' in value ? String(value.metricName) : metric,
+      labels: new Map(Object.entries(value.labels).map(([label, text]) => [label, String(text)])),
+      value: value.value,
+    }));
   }
 
   #registryLabel(registry: string): string {

@@ -80,6 +80,7 @@ async function writeSettings(etc: string): Promise<void> {
       keyFile: '/etc/samebytes/tls.key',
     },
     health: { host: '127.0.0.1', port: 0 },
+    dashboard: { port: 0 },
     shutdown: { drainMs: 0 },
     pins: { store: 'memory' },
   };

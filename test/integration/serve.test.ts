@@ -47,6 +47,7 @@ async function goodSettings(): Promise<string> {
   return settingsFile(`
 webhook: { host: 127.0.0.1, port: 0, certFile: ${directory}/tls.crt, keyFile: ${directory}/tls.key }
 health: { host: 127.0.0.1, port: 0 }
+dashboard: { port: 0 }
 shutdown: { drainMs: 0, graceMs: 4000 }
 pins: { store: memory }
 registries:

@@ -62,6 +62,7 @@ export class WebhookUnderTest {
         certReloadMs: 100,
       },
       health: { host: '127.0.0.1', port: 0 },
+      dashboard: { port: 0 },
       shutdown: { drainMs: 0, graceMs: 5_000 },
       pins: { store: 'memory' },
     };
