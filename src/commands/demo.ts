@@ -138,9 +138,9 @@ async function play({ registry, webhook, ca }: Demo, output: Surroundings['outpu
 }
 
 /** Lets a small cluster live on, for the dashboard to have something to show. */
-async function liveUntil(stopped: Promise<unknown>, demo: Demo): Promise<void> {
-  const api = new PlayedApiServer({ port: demo.webhook.webhookPort, ca: demo.ca });
-  const life = new ShopLife({ ...demo, api });
+async function liveUntil(stopped: Promise<unknown>, running: Demo): Promise<void> {
+  const api = new PlayedApiServer({ port: running.webhook.webhookPort, ca: running.ca });
+  const life = new ShopLife({ ...running, api });
   const end = new AbortController();
   const living = async (): Promise<void> => {
     while (!end.signal.aborted) {

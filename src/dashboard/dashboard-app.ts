@@ -1,4 +1,4 @@
-import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Dashboard } from './dashboard.ts';
 import page from './page.json' with { type: 'json' };
 
@@ -15,10 +15,16 @@ const HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 const HEADERS = {
   'content-security-policy': [
     "default-src 'none'",
-    ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
-    ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
     // Names from the cluster cannot become markup, not even by a mistake in the page.
-    ...["require-trusted-types-for 'script'", "trusted-types 'none'"],
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
   ].join('; '),
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
@@ -44,19 +50,20 @@ export function createDashboardApp({ dashboard }: DashboardAppOptions): Express 
   for (const { path, contentType, body } of page) {
     app.get(path, (_request, response) => void response.set('content-type', contentType).send(body));
   }
-  app.get('/state', async (request, response) => {
-    response.json(
-      await dashboard.state({ pointMs: number(request, 'point'), version: number(request, 'version') }),
-    );
-  });
-  app.use((_request, response) => void response.status(404).type('text/plain').send('not found\n'));
-  // Express tells error handlers by their four parameters.
-  const onError: ErrorRequestHandler = (_error, _request, response, _next) => {
-    if (!response.headersSent) response.status(400).type('text/plain').send('the request cannot be read\n');
+  const sendState = async (request: Request, response: Response): Promise<void> => {
+    const had = { pointMs: number(request, 'point'), version: number(request, 'version') };
+    response.json(await dashboard.state(had));
   };
+  app.get('/state', (request, response) => sendState(request, response));
+  app.use((_request, response) => void response.status(404).type('text/plain').send('not found\n'));
   app.use(onError);
   return app;
 }
+
+// Express tells error handlers by their four parameters.
+const onError: ErrorRequestHandler = (_error, _request, response, _next) => {
+  if (!response.headersSent) response.status(400).type('text/plain').send('the request cannot be read\n');
+};
 
 /** The Host header without its port. */
 function hostOf(request: Request): string {

@@ -37,6 +37,7 @@ const AWAY = { from: 35, until: 45 };
 export class ShopLife {
   readonly #options: ShopLifeOptions;
   readonly #deployments = SHOP.map((deployment): Deployment => ({ ...deployment, revisions: [] }));
+  #banner: PlayedReplicaSet | undefined;
   #step = 0;
   #builds = 0;
 
@@ -59,7 +60,7 @@ export class ShopLife {
     else if (step % 11 === 5) await this.#create(chosen.revisions[1] ?? chosen.revisions[0], 2);
     else await this.#create(chosen.revisions[0], 1 + ((step * 7) % 4));
     if (turn > AWAY.from && turn < AWAY.until && turn % 3 === 0) await this.#restartReports();
-    if (step % 4 === 0) await this.#create(this.#banner(), 3);
+    if (step % 4 === 0) await this.#create(this.#banner, 3);
     if (step % 25 === 12) await this.#misspell();
   }
 
@@ -68,7 +69,12 @@ export class ShopLife {
       await this.#push(deployment);
       await this.#restart(deployment);
     }
-    await this.#options.registry.push(FOLLOWED, 'live', 'a banner');
+    const { registry, api } = this.#options;
+    await registry.push(FOLLOWED, 'live', 'a banner');
+    this.#banner = api.newReplicaSet(`${registry.host}/${FOLLOWED}:live`, {
+      namespace: 'shop',
+      name: 'banner',
+    });
   }
 
   /** CI builds it anew: the tag moves. Where CI cannot reach the registry, it fails. */
@@ -88,11 +94,6 @@ export class ShopLife {
   async #restartReports(): Promise<void> {
     const reports = this.#deployments.find(({ from }) => from === 'partner');
     if (reports !== undefined) await this.#restart(reports);
-  }
-
-  #banner(): PlayedReplicaSet {
-    const image = `${this.#options.registry.host}/${FOLLOWED}:live`;
-    return this.#options.api.newReplicaSet(image, { namespace: 'shop', name: 'banner' });
   }
 
   /** Somebody writes the letter O for a zero. */

@@ -137,7 +137,12 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: true, auto: false }, y: { auto: false } },
       axes: [
-        { ...axis, space: 60, values: (_, splits) => splits.map((seconds) => clock(seconds * 1000)) },
+        {
+          ...axis,
+          space: 60,
+          size: 30,
+          values: (_, splits) => splits.map((seconds) => clock(seconds * 1000)),
+        },
         { ...axis, space: 36, size: 58, values: (_, splits) => splits.map((value) => format(value)) },
       ],
       series: [

@@ -28,7 +28,7 @@ export function makeCharts(): readonly Chart[] {
   return [
     new Chart({
       title: 'Cache hit ratio',
-      hint: 'Hits among all looks. Tags of new revisions are asked for anew on purpose, so they never hit.',
+      hint: 'Hits among all looks. A new revision asks what its tag means now, on purpose: no hit of “tag”.',
       format: percent,
       max: 1,
       series: CACHE_SERIES.map(([cache, colour, dash]) => ({

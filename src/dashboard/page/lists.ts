@@ -3,27 +3,32 @@ import { element, time, type Content } from './element.ts';
 import { Table } from './table.ts';
 import { clockSeconds, count, date, HEALTH, KINDS, OUTCOMES, SOURCES, word } from './words.ts';
 
-/** A registry, or one of the outcomes, with how often. */
+/** The lists hold more; these fit beside each other. */
+const SHOWN_ROWS = 8;
+
+/** One of the outcomes, with how often it was come to: ever, and in the last minute. */
 export interface OutcomeCount {
   readonly outcome: string;
   readonly count: number;
+  readonly lastMinute: number;
 }
 
 export const pinsTable = (): Table<ShownPin> =>
   new Table<ShownPin>({
     caption: 'The last pins: what Pods were written with and what they run instead',
     cards: true,
+    shownRows: SHOWN_ROWS,
     none: 'No Pod was pinned yet.',
     columns: [
       { heading: 'Last', cell: ({ atMs }) => moment(atMs) },
-      { heading: 'Owner', cell: place },
+      { heading: 'Owner', cell: place, isWide: true },
       { heading: 'Written as', cell: ({ reference, container }) => [code(reference), sub(container)] },
       {
         heading: 'Runs as',
-        cell: ({ digest: text, source, kind }) => [
-          digest(text),
-          sub(`from ${word(SOURCES, source)}`),
-          ...(kind === 'real' ? [] : [badge(word(KINDS, kind), 'quiet')]),
+        cell: (pin) => [
+          digest(pin.digest),
+          sub(`from ${word(SOURCES, pin.source)}`),
+          ...(pin.kind === 'real' ? [] : [badge(word(KINDS, pin.kind), 'quiet')]),
         ],
       },
       { heading: 'Pods', cell: ({ times }) => count(times), isNumber: true },
@@ -34,10 +39,11 @@ export const refusalsTable = (): Table<ShownRefusal> =>
   new Table<ShownRefusal>({
     caption: 'The last refusals: where, and what the author of the Pod was told',
     cards: true,
+    shownRows: SHOWN_ROWS,
     none: 'Nothing was refused.',
     columns: [
       { heading: 'Last', cell: ({ atMs }) => moment(atMs) },
-      { heading: 'Owner', cell: place },
+      { heading: 'Owner', cell: place, isWide: true },
       {
         heading: 'Outcome',
         cell: ({ outcome, codes }) => [
@@ -45,7 +51,7 @@ export const refusalsTable = (): Table<ShownRefusal> =>
             word(OUTCOMES, outcome),
             outcome === 'refused' || outcome === 'internal_error' ? 'bad' : 'odd',
           ),
-          ...(codes.length === 0 ? [] : [sub(codes.join(', '))]),
+          ...(codes.length === 0 ? [] : [element('span', { class: 'sub code' }, codes.join(', '))]),
         ],
       },
       { heading: 'Reason', cell: ({ message }) => text(message) },
@@ -57,10 +63,11 @@ export const movesTable = (): Table<ShownTagMove> =>
   new Table<ShownTagMove>({
     caption: 'Tags that moved: from which digest to which, and whose Pods showed it',
     cards: true,
+    shownRows: SHOWN_ROWS,
     none: 'No tag was seen to move.',
     columns: [
       { heading: 'Last', cell: ({ atMs }) => moment(atMs) },
-      { heading: 'Seen by', cell: place },
+      { heading: 'Seen by', cell: place, isWide: true },
       { heading: 'Tag', cell: ({ reference }) => code(reference) },
       { heading: 'Meant', cell: ({ from }) => digest(from) },
       { heading: 'Means now', cell: ({ to }) => digest(to) },
@@ -98,10 +105,17 @@ export const outcomesTable = (): Table<OutcomeCount> =>
     caption: 'Admissions since this process started, by outcome',
     none: 'No Pod came yet.',
     columns: [
-      { heading: 'Outcome', cell: ({ outcome }) => [word(OUTCOMES, outcome), sub(outcome)] },
+      { heading: 'Outcome', cell: ({ outcome }) => outcomeName(outcome) },
+      { heading: 'Last minute', cell: ({ lastMinute }) => count(lastMinute), isNumber: true },
       { heading: 'Admissions', cell: ({ count: value }) => count(value), isNumber: true },
     ],
   });
+
+/** In words, and as metrics and log call it where that differs. */
+function outcomeName(outcome: string): Content {
+  const name = word(OUTCOMES, outcome);
+  return name === outcome ? name : [name, element('span', { class: 'sub code' }, outcome)];
+}
 
 function place({ namespace, owner }: { readonly namespace: string; readonly owner: string }): Content {
   return [text(owner), sub(namespace)];

@@ -25,9 +25,10 @@ function show(known: Known): void {
   fillTiles(byId('tiles'), known);
   for (const chart of charts) chart.draw(points, nowMs);
   tables.registries.fill(registries);
+  const lastMinute = points.at(-1)?.admissions ?? {};
   tables.outcomes.fill(
     Object.entries(admissions)
-      .map(([outcome, count]) => ({ outcome, count }))
+      .map(([outcome, count]) => ({ outcome, count, lastMinute: lastMinute[outcome] ?? 0 }))
       .toSorted((a, b) => b.count - a.count),
   );
   sayProcess(process, nowMs);
@@ -42,6 +43,7 @@ function show(known: Known): void {
 
 function sayProcess({ name, namespace, version, since }: ShownProcess, nowMs: number): void {
   const started = Date.parse(since);
+  document.title = `${name} · samebytes`;
   byId('process').replaceChildren(
     'One webhook process: ',
     element('strong', {}, namespace === undefined ? name : `${namespace}/${name}`),

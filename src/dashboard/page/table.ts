@@ -5,6 +5,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => Content;
   /** Numbers stand to the right. */
   readonly isNumber?: boolean;
+  /** Not to be squeezed by what stands beside it. */
+  readonly isWide?: boolean;
 }
 
 export interface TableOptions<Row> {
@@ -15,6 +17,8 @@ export interface TableOptions<Row> {
   readonly none: string;
   /** Rows become cards where the page is narrow. */
   readonly cards?: boolean;
+  /** How many rows are shown until somebody asks for all; all where absent. */
+  readonly shownRows?: number;
 }
 
 /**
@@ -25,11 +29,14 @@ export class Table<Row> {
   readonly element: HTMLElement;
   readonly #options: TableOptions<Row>;
   readonly #body = element('tbody', { role: 'rowgroup' });
+  readonly #more = element('button', { type: 'button', class: 'more', 'aria-expanded': 'false' });
+  #rows: readonly Row[] = [];
+  #showsAll = false;
 
   constructor(options: TableOptions<Row>) {
     this.#options = options;
-    const headings = options.columns.map(({ heading, isNumber }) =>
-      element('th', { role: 'columnheader', scope: 'col', ...numberClass(isNumber) }, heading),
+    const headings = options.columns.map((column) =>
+      element('th', { role: 'columnheader', scope: 'col', ...classOf(column) }, column.heading),
     );
     const head = element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, headings));
     const table = element('table', { role: 'table' }, [
@@ -38,7 +45,7 @@ export class Table<Row> {
       this.#body,
     ]);
     // What can be scrolled must be reachable by keyboard, and then wants a name.
-    this.element = element(
+    const scrolled = element(
       'div',
       {
         class: options.cards === true ? 'table cards' : 'table',
@@ -48,20 +55,31 @@ export class Table<Row> {
       },
       table,
     );
+    this.element = element('div', {}, [scrolled, this.#more]);
+    this.#more.addEventListener('click', () => {
+      this.#showsAll = !this.#showsAll;
+      this.fill(this.#rows);
+    });
   }
 
   fill(rows: readonly Row[]): void {
+    this.#rows = rows;
+    const { shownRows = rows.length } = this.#options;
+    const shown = this.#showsAll ? rows : rows.slice(0, shownRows);
     this.#body.replaceChildren(
-      ...(rows.length === 0 ? [this.#emptyRow()] : rows.map((row) => this.#row(row))),
+      ...(shown.length === 0 ? [this.#emptyRow()] : shown.map((row) => this.#row(row))),
     );
+    this.#more.hidden = rows.length <= shownRows;
+    this.#more.textContent = this.#showsAll ? `Show the newest ${shownRows}` : `Show all ${rows.length}`;
+    this.#more.setAttribute('aria-expanded', String(this.#showsAll));
   }
 
   #row(row: Row): HTMLTableRowElement {
-    const cells = this.#options.columns.map(({ heading, cell, isNumber }) =>
+    const cells = this.#options.columns.map((column) =>
       element(
         'td',
-        { role: 'cell', 'data-column': heading, ...numberClass(isNumber) },
-        element('span', {}, cell(row)),
+        { role: 'cell', 'data-column': column.heading, ...classOf(column) },
+        element('span', {}, column.cell(row)),
       ),
     );
     return element('tr', { role: 'row' }, cells);
@@ -73,6 +91,7 @@ export class Table<Row> {
   }
 }
 
-function numberClass(isNumber: boolean | undefined): Record<string, string> {
-  return isNumber === true ? { class: 'number' } : {};
+function classOf({ isNumber, isWide }: Pick<Column<never>, 'isNumber' | 'isWide'>): Record<string, string> {
+  if (isNumber === true) return { class: 'number' };
+  return isWide === true ? { class: 'wide' } : {};
 }

@@ -63,7 +63,7 @@ export const percent = (value: number): string => PERCENT.format(value);
 
 /** Milliseconds with the digits that matter. */
 export function milliseconds(value: number): string {
-  const digits = value < 10 ? 1 : 0;
+  const digits = value === 0 || value >= 10 ? 0 : 1;
   return value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(digits)} ms`;
 }
 
