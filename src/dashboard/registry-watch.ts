@@ -31,7 +31,8 @@ export class RegistryWatch {
     return [...numbers.registries]
       .map(([registry, counts]) => ({
         registry,
-        health: this.#seen.get(registry)?.health ?? 'not_asked',
+        // Until the next look, all that is known is all that there was.
+        health: this.#seen.get(registry)?.health ?? healthOf(counts),
         requests: totalOf(counts),
         failed: counts.failed + counts.throttled,
         askedAtMs: this.#seen.get(registry)?.askedAtMs,
@@ -43,6 +44,7 @@ export class RegistryWatch {
 }
 
 function healthOf({ answered, failed, throttled }: RegistryCounts): RegistryHealth {
+  if (answered === 0 && failed === 0 && throttled === 0) return 'not_asked';
   if (failed === 0 && throttled === 0) return 'answers';
   if (throttled >= failed && throttled > answered) return 'throttles';
   return answered === 0 ? 'fails' : 'some_fail';

@@ -81,7 +81,7 @@ export const registriesTable = (): Table<ShownRegistry> =>
     cards: true,
     none: 'No registry was asked yet.',
     columns: [
-      { heading: 'Registry', cell: ({ registry }) => code(registry) },
+      { heading: 'Registry', cell: ({ registry }) => code(registry), isWide: true },
       {
         heading: 'Health',
         cell: ({ health, breakersOpen, askedAtMs }) => [
