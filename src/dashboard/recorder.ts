@@ -129,5 +129,7 @@ function keyOf(...parts: readonly string[]): string {
 }
 
 function clip(text: string): string {
-  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text;
+  if (text.length <= MAX_TEXT_LENGTH) return text;
+  // A copy: V8 lets a slice hold all of the text that it was cut from.
+  return `${Buffer.from(text.slice(0, MAX_TEXT_LENGTH)).toString()}…`;
 }
