@@ -62,6 +62,28 @@ test('its totals are those of /metrics', async () => {
   });
 });
 
+test('what never happened is not told, though metrics may begin it at 0', async () => {
+  metrics.countAdmission('pinned', 3, 0);
+  const zero = {
+    value: 0,
+    labels: new Map([
+      ['outcome', 'refused'],
+      ['cache', 'tag'],
+      ['result', 'hit'],
+    ]),
+  };
+  dashboard = dashboardOf({
+    samples: async (name) => [...(await metrics.samples(name)), { name, ...zero }],
+  });
+  await pass(1);
+  expect(await state()).toMatchObject({
+    admissions: { pinned: 1 },
+    caches: { tag: {} },
+    points: [{ admissions: { pinned: 1 }, hitRatios: {} }],
+  });
+  expect((await state()).admissions).not.toHaveProperty('refused');
+});
+
 describe('a point', () => {
   test('shows the minute before it, and no more', async () => {
     metrics.countAdmission('refused', 1, 0);
@@ -108,8 +130,8 @@ test('a quarter of an hour is kept, and a page that was away gets what it missed
 
 describe('a registry', () => {
   test.each([
-    ['answers', ['200', '404', '401', '403', '412']],
-    ['fails', ['unreachable', '503', 'certificate']],
+    ['answers', ['200', '404', '401', '403', '412', '4xx']],
+    ['fails', ['unreachable', '503', '5xx', 'certificate']],
     ['some_fail', ['200', 'unreachable']],
     ['throttles', ['429', '429', '200']],
     ['some_fail', ['429', '200']],
