@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { ApiException, CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { ApiException, CoreV1Api } from '@kubernetes/client-node';
 import { isObject } from '../json/json-object.ts';
 import { findUsersCluster, KubeconfigError } from '../kubernetes/cluster.ts';
+import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { PodForward, type ForwardProblem } from '../kubernetes/pod-forward.ts';
 import { webhookPods, type WebhookPod } from '../kubernetes/webhook-pods.ts';
 import { CommandError, type Surroundings } from './surroundings.ts';
@@ -17,12 +18,13 @@ interface Flags {
 }
 
 interface Target {
-  readonly cluster: KubeConfig;
+  readonly cluster: ClusterConnection;
   readonly namespace: string;
   readonly pod: string;
   readonly others: readonly string[];
 }
 
+const NO_BROWSER = 'No browser can be opened here: open the address in one of yours.\n';
 /** How long the Pod may take to answer through the API server. */
 const FIRST_ANSWER_MS = 10_000;
 
@@ -70,7 +72,7 @@ async function dashboard(
     if (version === undefined) throw new CommandError(problemText(problems[0], target, flags));
     isShown = true;
     output.write(shownText(url, version, target));
-    if (flags.open) await openUrl(url);
+    if (flags.open) await openUrl(url).catch(() => output.write(NO_BROWSER));
     await stopped.promise;
   } finally {
     await forward.close();
@@ -95,7 +97,7 @@ async function findTarget({ kubeconfig, context, namespace, pod: wanted }: Flags
   return { cluster, namespace, pod, others: names.filter((name) => name !== pod) };
 }
 
-function usersCluster(kubeconfig: string | undefined, context: string | undefined): KubeConfig {
+function usersCluster(kubeconfig: string | undefined, context: string | undefined): ClusterConnection {
   try {
     const cluster = findUsersCluster({ kubeconfig, context });
     if (cluster !== undefined) return cluster;
@@ -108,7 +110,7 @@ function usersCluster(kubeconfig: string | undefined, context: string | undefine
   );
 }
 
-async function listPods(cluster: KubeConfig, namespace: string): Promise<WebhookPod[]> {
+async function listPods(cluster: ClusterConnection, namespace: string): Promise<WebhookPod[]> {
   try {
     return await webhookPods(cluster.makeApiClient(CoreV1Api), namespace);
   } catch (error) {
@@ -122,6 +124,8 @@ async function listPods(cluster: KubeConfig, namespace: string): Promise<Webhook
       throw new CommandError(`the cluster answered with status ${error.code} instead of its Pods`);
     const server = cluster.getCurrentCluster()?.server ?? '';
     throw new CommandError(`cannot reach the cluster at ${server}: ${reasonOf(error)}`);
+  } finally {
+    await cluster.close();
   }
 }
 
@@ -189,7 +193,5 @@ function portNumber(text: string): number {
 /** Loaded only here: no other command opens anything. */
 async function openInBrowser(url: string): Promise<void> {
   const { default: open } = await import('open');
-  const browser = await open(url);
-  // Where there is no browser the address stands in the terminal.
-  browser.once('error', () => {});
+  await open(url);
 }

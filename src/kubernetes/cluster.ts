@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { ClusterConnection } from './cluster-connection.ts';
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
@@ -43,8 +43,8 @@ export function findCluster(kubeconfig: string | undefined): ClusterConnection |
  * `~/.kube/config`, else the Pod's service account; undefined where there is none of these. `context` chooses in it.
  * @throws {KubeconfigError}
  */
-export function findUsersCluster({ kubeconfig, context }: UsersCluster): KubeConfig | undefined {
-  const config = new KubeConfig();
+export function findUsersCluster({ kubeconfig, context }: UsersCluster): ClusterConnection | undefined {
+  const config = new ClusterConnection({ now: () => performance.now() });
   try {
     if (kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(kubeconfig);

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { PortForward, type KubeConfig } from '@kubernetes/client-node';
+import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
+import { WebSocket } from 'ws';
 
 export interface PodForwardOptions {
   readonly cluster: KubeConfig;
@@ -21,6 +23,7 @@ export interface ForwardProblem {
 }
 
 const MAX_MESSAGE_LENGTH = 500;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** A port of this machine that leads to a port of a Pod, through the API server and with its access rules. */
 export class PodForward {
@@ -33,7 +36,6 @@ export class PodForward {
 
   /** Resolves when it listens. @throws where the port cannot be used. */
   static async open(options: PodForwardOptions): Promise<PodForward> {
-    const portForward = new PortForward(options.cluster);
     const server = createServer();
     const forward = new PodForward(server);
     server.on('connection', (socket) => {
@@ -41,8 +43,9 @@ export class PodForward {
       socket.once('close', () => forward.#sockets.delete(socket));
       // A browser may go away in the middle of anything.
       socket.on('error', () => socket.destroy());
-      connect(portForward, socket, options).catch((error: unknown) => {
-        options.onError(problemOf(error));
+      connect(socket, options).catch((error: unknown) => {
+        // Whoever went away first needs no reason.
+        if (!socket.destroyed) options.onError(problemOf(error));
         socket.destroy();
       });
     });
@@ -66,9 +69,8 @@ export class PodForward {
 
 /** One connection through the API server for each one that is made to us. */
 async function connect(
-  portForward: PortForward,
   socket: Socket,
-  { namespace, pod, podPort, onError }: PodForwardOptions,
+  { cluster, namespace, pod, podPort, onError }: PodForwardOptions,
 ): Promise<void> {
   const errors = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -86,12 +88,16 @@ async function connect(
       done();
     },
   });
-  const opened = await portForward.portForward(namespace, pod, [podPort], output, errors, socket);
-  // Only with retries, which are not asked for, it is a function.
-  if (typeof opened === 'function') throw new Error('the client opened no connection');
-  opened.addEventListener('close', () => socket.end());
-  socket.once('close', () => opened.close());
-  if (socket.destroyed) opened.close();
+  const handler = new WebSocketHandler(cluster, (url, protocols, options) => {
+    const opened = new WebSocket(url, protocols, { ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+    opened.once('close', () => socket.end());
+    // At once: an API server that hangs would never answer a polite goodbye, nor let this process end.
+    if (socket.destroyed) opened.terminate();
+    else socket.once('close', () => opened.terminate());
+    return opened;
+  });
+  const portForward = new PortForward(cluster, true, handler);
+  await portForward.portForward(namespace, pod, [podPort], output, errors, socket);
 }
 
 /** The WebSocket library tells the status of a refused handshake in its message alone. */

@@ -9,6 +9,7 @@ import type { Surroundings } from '../../src/commands/surroundings.ts';
 import { VERSION } from '../../src/commands/version.ts';
 import { ForwardingApi, webhookPod } from '../support/forwarding-api.ts';
 import { SamebytesProcess } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import { WebhookUnderTest } from '../support/running-webhook.ts';
 
 // Browsers and processes take their time on a machine that does other things besides.
@@ -102,30 +103,63 @@ test('a Pod on its way out is not shown', async () => {
   expect(text).not.toContain('samebytes-a');
 });
 
-test('the browser is opened at the address that is printed', async () => {
-  const written: string[] = [];
-  const opened: string[] = [];
-  const stop = Promise.withResolvers<(signal: string) => void>();
-  const program = new Command();
+/** Runs the command in this process; it is asked to stop once `isDone` says so of what it wrote, and its browser is played. */
+async function printedUntil(
+  isDone: (written: string) => boolean,
+  openUrl: (url: string) => Promise<void>,
+): Promise<string> {
+  let written = '';
+  let stop: ((signal: string) => void) | undefined;
   const surroundings: Surroundings = {
     env: {},
     input: { isTTY: false, read: () => process.stdin },
     output: {
       isTTY: false,
       columns: undefined,
-      write: (text) => void written.push(text),
+      write: (text) => {
+        written += text;
+        if (isDone(written)) stop?.('SIGINT');
+      },
       closed: new AbortController().signal,
     },
-    onStopSignal: stop.resolve,
+    onStopSignal: (callback) => (stop = callback),
   };
-  addDashboard(program, surroundings, async (url) => {
-    opened.push(url);
-    (await stop.promise)('SIGINT');
-  });
+  const program = new Command();
+  addDashboard(program, surroundings, openUrl);
   const args = ['dashboard', '--port', '0', '--kubeconfig', join(directory, 'kubeconfig')];
   await program.parseAsync(args, { from: 'user' });
-  expect(opened).toHaveLength(1);
-  expect(written.join('')).toContain(opened[0]);
+  return written;
+}
+
+test('the browser is opened at the address that is printed', async () => {
+  const opened: string[] = [];
+  const written = await printedUntil(
+    (text) => text.includes('Ctrl-C'),
+    async (url) => void opened.push(url),
+  );
+  expect(opened).toEqual([/http:\S+/.exec(written)?.[0]]);
+});
+
+test('where no browser can be opened, it says so, and goes on', async () => {
+  const written = await printedUntil(
+    (text) => text.includes('No browser can be opened here'),
+    async () => {
+      throw new Error('spawn xdg-open ENOENT');
+    },
+  );
+  expect(written).toMatch(/http:\/\/127\.0\.0\.1:\d+\/[^]*Ctrl-C ends it\.\nNo browser/);
+});
+
+test('an API server that hangs does not keep it from ending', async () => {
+  const running = start();
+  const [, url = ''] = await running.printed(/(http:\S+)[^]*Ctrl-C/);
+  api.hangs = true;
+  const asked = api.asked.length;
+  const asking = fetch(url, { headers: { connection: 'close' } }).catch(String);
+  await until('a handshake', () => api.asked.length > asked);
+  running.signal('SIGINT');
+  expect(await running.exited).toMatchObject({ code: 0, stderr: '' });
+  expect(await asking).toMatch(/fetch failed/);
 });
 
 test.each([

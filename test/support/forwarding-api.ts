@@ -28,6 +28,8 @@ export class ForwardingApi {
   /** Answers the list, or the handshake, with this status instead. */
   listStatus = 200;
   forwardStatus = 101;
+  /** Never answers a handshake. */
+  hangs = false;
   /** Where the port of every Pod really leads; 0 refuses, as a port that nobody listens on does. */
   target = 0;
   /** Paths of all that was asked, with their queries. */
@@ -96,6 +98,7 @@ export class ForwardingApi {
     this.asked.push(request.url ?? '');
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
+    if (this.hangs) return;
     if (this.forwardStatus !== 101) {
       socket.end(`HTTP/1.1 ${this.forwardStatus} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
       return;
