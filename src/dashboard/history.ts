@@ -23,6 +23,8 @@ export class History {
   add(numbers: Numbers, atMs: number): Numbers {
     const { maxPoints, windowPoints } = this.#options;
     const earlier = this.#numbers[0] ?? NO_NUMBERS;
+    // The clock may have been set back: charts need times that rise.
+    while ((this.#points.at(-1)?.atMs ?? -Infinity) >= atMs) this.#points.pop();
     this.#points.push(pointOf(earlier, numbers, atMs));
     if (this.#points.length > maxPoints) this.#points.shift();
     this.#numbers.push(numbers);
@@ -30,10 +32,9 @@ export class History {
     return earlier;
   }
 
-  /** The points later than `atMs`. */
+  /** The points after the one of `atMs`; all where that one is not kept. */
   after(atMs: number): readonly Point[] {
-    const first = this.#points.findIndex((point) => point.atMs > atMs);
-    return first === -1 ? [] : this.#points.slice(first);
+    return this.#points.slice(this.#points.findLastIndex((point) => point.atMs === atMs) + 1);
   }
 }
 

@@ -204,6 +204,26 @@ test('it says when the process is gone, and goes on by itself when one is back, 
   expect(await page.locator('#process').textContent()).not.toContain(hostname());
 });
 
+test('it loads itself anew where a process of another version comes back', async () => {
+  const [port = 0] = await freePorts(1);
+  const startVersion = async (version: string): Promise<WebhookUnderTest> =>
+    startWebhook(
+      { dashboard: { port } },
+      (options) =>
+        new Dashboard({ ...options, process: { ...options.process, name: `pod-of-${version}`, version } }),
+    );
+  await webhook.stop();
+  webhook = await startVersion('1.0.0');
+  const page = await openLive();
+  await page.evaluate(() => document.body.classList.add('old'));
+  await webhook.stop();
+  await page.getByText(/^Connection lost/).waitFor();
+  expect(await page.locator('body.old').count()).toBe(1);
+  webhook = await startVersion('2.0.0');
+  await page.getByText('version 2.0.0').waitFor();
+  expect(await page.locator('body.old').count()).toBe(0);
+});
+
 test('a site whose name was made to resolve to this machine cannot read it', async () => {
   const page = await browser.openUnwatched();
   const answer = await page.goto(`http://${REBOUND_HOST}:${webhook.dashboardPort}/state`);
@@ -228,9 +248,15 @@ describe('who uses it', () => {
   test.each(['light', 'dark'] as const)(
     'in %s finds no fault that axe knows of, on a desk and on a phone',
     async (colorScheme) => {
-      await live();
-      await dashboard.sample();
-      for (const size of [{}, PHONE]) {
+      for (const [size, isBusy] of [
+        [{}, false],
+        [{}, true],
+        [PHONE, true],
+      ] as const) {
+        if (isBusy) {
+          await live();
+          await dashboard.sample();
+        }
         const page = await browser.openUnwatched({ colorScheme, ...size });
         await page.goto(origin());
         await page.getByRole('status').getByText('Live').waitFor();

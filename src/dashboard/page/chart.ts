@@ -62,6 +62,8 @@ export class Chart {
       element('details', {}, [element('summary', {}, 'As a table'), this.#table.element]),
     ]);
     this.#plot = new uPlot(this.#plotOptions(), [[]], this.#plotElement);
+    this.#table.fill(this.#points);
+    this.#tell(undefined);
     new ResizeObserver(([entry]) => {
       const width = entry?.contentRect.width ?? 0;
       if (width > 0) this.#plot.setSize({ width, height: HEIGHT });

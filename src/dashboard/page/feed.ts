@@ -8,6 +8,8 @@ export type Known = Omit<State, 'points' | 'recent'> & {
 
 export interface FeedOptions {
   readonly onKnown: (known: Known) => void;
+  /** A process of another version answers now, whose answers this page may not understand. */
+  readonly onOtherVersion: () => void;
   /** The process does not answer; it is asked again and again. */
   readonly onLost: () => void;
 }
@@ -18,22 +20,20 @@ const KEPT_MS = 15 * 60_000;
 const NOTHING: Recent = { version: -1, pins: [], refusals: [], tagMoves: [] };
 
 /** Asks the process once a second for what is new, for ever. After a break it goes on where it was. */
-export async function follow({ onKnown, onLost }: FeedOptions): Promise<never> {
+export async function follow({ onKnown, onOtherVersion, onLost }: FeedOptions): Promise<never> {
   let known: Known | undefined;
   for (;;) {
     const started = performance.now();
-    try {
-      // oxlint-disable-next-line no-await-in-loop -- one after another is the point
-      const state = await ask(known);
-      const isAnother = known !== undefined && !isSameProcess(known, state);
+    // oxlint-disable-next-line no-await-in-loop -- one after another is the point
+    const state = await ask(known).catch(() => undefined);
+    if (state === undefined) onLost();
+    else if (known === undefined || isSameProcess(known, state)) {
+      known = joined(known, state);
+      onKnown(known);
+    } else {
+      if (known.process.version !== state.process.version) onOtherVersion();
       // Another process knows nothing of what we have: the next question starts anew.
-      if (isAnother) known = undefined;
-      else {
-        known = joined(known, state);
-        onKnown(known);
-      }
-    } catch {
-      onLost();
+      known = undefined;
     }
     const pauseMs = Math.max(0, EVERY_MS - (performance.now() - started));
     // oxlint-disable-next-line no-await-in-loop -- see above
@@ -57,6 +57,10 @@ function isSameProcess(known: Known, { process }: State): boolean {
 }
 
 function joined(known: Known | undefined, { points, recent, ...state }: State): Known {
-  const kept = (known?.points ?? []).filter(({ atMs }) => atMs > state.nowMs - KEPT_MS);
+  // The process's clock may have been set back: what it tells anew goes before what was known.
+  const untilMs = points[0]?.atMs ?? Infinity;
+  const kept = (known?.points ?? []).filter(
+    ({ atMs }) => atMs > state.nowMs - KEPT_MS && atMs < untilMs && atMs <= state.nowMs,
+  );
   return { ...state, points: [...kept, ...points], recent: recent ?? known?.recent ?? NOTHING };
 }

@@ -64,6 +64,7 @@ function sayConnection(is: 'live' | 'lost', text: string): void {
 
 void follow({
   onKnown: show,
+  onOtherVersion: () => location.reload(),
   onLost: () =>
     sayConnection(
       'lost',

@@ -128,6 +128,15 @@ test('a quarter of an hour is kept, and a page that was away gets what it missed
   expect(missed.recent).toBeUndefined();
 });
 
+test('after the clock was set back, what it told before is forgotten, and points go on', async () => {
+  await pass(5);
+  const last = nowMs;
+  nowMs -= 2.5 * SAMPLE_EVERY_MS;
+  await pass(1);
+  const { points } = await dashboard.state({ pointMs: last, version: -1 });
+  expect(points.map(({ atMs }) => (atMs - 1_000_000) / SAMPLE_EVERY_MS)).toEqual([1, 2, 3, 3.5]);
+});
+
 describe('a registry', () => {
   test.each([
     ['answers', ['200', '404', '401', '403', '412', '4xx']],
