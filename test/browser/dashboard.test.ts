@@ -167,6 +167,27 @@ test('text from the cluster is text, whatever it looks like', async () => {
   expect(browser.problems).toEqual([]);
 });
 
+test('what a registry answers with does not reach the page', async () => {
+  const { registry } = webhook;
+  registry.intercept = (_request, response) => {
+    const hostile = JSON.stringify({ errors: [{ code: 'DENIED', message: `planted-secret ${HOSTILE}` }] });
+    const challenge = 'Basic realm="planted-secret"';
+    response.writeHead(401, { 'www-authenticate': challenge, warning: '299 - "planted-secret"' });
+    response.end(hostile);
+  };
+  const page = await openLive();
+  const image = webhook.image('1.0');
+  const response = await webhook.review(admissionReview(ofRevision('one', image)));
+  const refusals = page.getByRole('table', { name: /^The last refusals/ }).getByRole('row');
+  await refusals.nth(1).getByText('denied', { exact: true }).waitFor();
+  expect(await refusals.nth(1).innerText()).toContain(response.status?.message);
+  expect(await page.content()).not.toMatch(/planted-secret|onerror/);
+  const state = await fetch(`${origin()}/state`).then((answer) => answer.text());
+  expect(state).toContain(image);
+  expect(state).not.toMatch(/planted-secret|onerror/);
+  expect(browser.problems).toEqual([]);
+});
+
 test('even a page that went wrong could not turn text into markup', async () => {
   const page = await browser.openUnwatched();
   await page.goto(origin());

@@ -49,6 +49,7 @@ const KEPT_TO: Readonly<Record<string, readonly string[]>> = {
   undici: ['registry', 'kubernetes', 'demo'],
   express: ['server', 'dashboard'],
   uplot: ['dashboard'],
+  ws: ['kubernetes'],
 };
 
 interface Import {
