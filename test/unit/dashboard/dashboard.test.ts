@@ -37,14 +37,23 @@ async function state(): Promise<State> {
   return dashboard.state(EVERYTHING);
 }
 
+function admit(outcome: string, { times = 1, durationMs = 1 } = {}): void {
+  for (let time = 0; time < times; time += 1) metrics.countAdmission(outcome, durationMs, 0);
+}
+
+function lookIntoPins(...results: readonly ('hit' | 'miss')[]): void {
+  for (const result of results) metrics.countCacheRequest('pin', result);
+}
+
 function ask(registry: string, code: string, times = 1): void {
   for (let time = 0; time < times; time += 1)
     metrics.countRegistryRequest({ registry, method: 'HEAD', code, durationMs: 10 });
 }
 
 test('its totals are those of /metrics', async () => {
-  for (const outcome of ['pinned', 'pinned', 'refused']) metrics.countAdmission(outcome, 3, 0);
-  for (const result of ['hit', 'hit', 'miss'] as const) metrics.countCacheRequest('pin', result);
+  admit('pinned', { times: 2 });
+  admit('refused');
+  lookIntoPins('hit', 'hit', 'miss');
   metrics.countPinCreated();
   ask('a.example', '200', 2);
   const { text } = await metrics.exposition();
@@ -63,7 +72,7 @@ test('its totals are those of /metrics', async () => {
 });
 
 test('what never happened is not told, though metrics may begin it at 0', async () => {
-  metrics.countAdmission('pinned', 3, 0);
+  admit('pinned');
   const zero = {
     value: 0,
     labels: new Map([
@@ -86,15 +95,15 @@ test('what never happened is not told, though metrics may begin it at 0', async 
 
 describe('a point', () => {
   test('shows the minute before it, and no more', async () => {
-    metrics.countAdmission('refused', 1, 0);
-    metrics.countCacheRequest('pin', 'miss');
+    admit('refused');
+    lookIntoPins('miss');
     await pass(1);
     expect((await state()).points.at(-1)).toMatchObject({
       admissions: { refused: 1 },
       hitRatios: { pin: 0 },
     });
-    metrics.countAdmission('pinned', 1, 0);
-    for (const result of ['hit', 'hit', 'hit'] as const) metrics.countCacheRequest('pin', result);
+    admit('pinned');
+    lookIntoPins('hit', 'hit', 'hit');
     await pass(1);
     expect((await state()).points.at(-1)).toMatchObject({
       admissions: { refused: 1, pinned: 1 },
@@ -107,12 +116,12 @@ describe('a point', () => {
   });
 
   test('has the latency of that minute from the histogram of /metrics', async () => {
-    for (let request = 0; request < 98; request += 1) metrics.countAdmission('pinned', 0.5, 0);
-    for (let request = 0; request < 2; request += 1) metrics.countAdmission('pinned', 2_000, 0);
+    admit('pinned', { times: 98, durationMs: 3 });
+    admit('pinned', { times: 2, durationMs: 2_000 });
     await pass(1);
     const latency = (await state()).points.at(-1)?.latencyMs;
-    // Up to 1 ms lie 98, the other two between 1 and 2.5 s.
-    expect(latency?.p50).toBeCloseTo((1 * 50) / 98, 6);
+    // Between 2.5 and 5 ms lie 98, the other two between 1 and 2.5 s.
+    expect(latency?.p50).toBeCloseTo(2.5 + (2.5 * 50) / 98, 6);
     expect(latency?.p99).toBeCloseTo(1_750, 6);
   });
 });
