@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from '@jest/globals';
+import { afterEach, expect, jest, test } from '@jest/globals';
 import { Dashboard, SAMPLE_EVERY_MS } from '../../src/dashboard/dashboard.ts';
 import { OciRegistry } from '../../src/demo/oci-registry.ts';
 import { PlayedApiServer } from '../../src/demo/played-api-server.ts';
@@ -22,12 +22,17 @@ const SHOTS = {
   'dashboard-phone': { viewport: { width: 390, height: 844 }, deviceScaleFactor: 1.5 },
 } as const;
 
+afterEach(() => void jest.restoreAllMocks());
+
 test('the page is photographed in light, in dark and on a phone', async () => {
   let dashboard!: Dashboard;
   const partner = new OciRegistry();
   await partner.start();
   let nowMs = Date.UTC(2026, 4, 12, 14, 45);
   const since = new Date(nowMs).toISOString();
+  // Breakers and caches live through that time as well.
+  const [startMs, realMs] = [nowMs, performance.now.bind(performance)];
+  jest.spyOn(performance, 'now').mockImplementation(() => realMs() + nowMs - startMs);
   const webhook = await WebhookUnderTest.start(
     { policies: { rules: [{ images: [`*/${FOLLOWED}`], policy: 'follow' }] } },
     {
