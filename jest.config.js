@@ -1,3 +1,4 @@
+import { findChromium } from './test/support/chromium.ts';
 import { findBinaries, findProgram } from './test/support/cluster/binaries.ts';
 import { findPrometheus } from './test/support/prometheus.ts';
 
@@ -9,10 +10,22 @@ const shared = {
   moduleFileExtensions: ['ts', 'js', 'json', 'node'],
 };
 
+const hasChromium = findChromium() !== undefined;
+if (!hasChromium) {
+  process.stderr.write(
+    'THE BROWSER TESTS ARE NOT RUN: there is no Chromium on this machine (Debian: apt-get install chromium)\n',
+  );
+}
+
 const local = {
   ...shared,
   displayName: 'local',
-  roots: ['<rootDir>/test/unit', '<rootDir>/test/integration', '<rootDir>/test/fuzz'],
+  roots: [
+    '<rootDir>/test/unit',
+    '<rootDir>/test/integration',
+    '<rootDir>/test/fuzz',
+    ...(hasChromium ? ['<rootDir>/test/browser'] : []),
+  ],
   testMatch: ['**/*.test.ts'],
 };
 

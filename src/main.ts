@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { isatty } from 'node:tty';
 import { Command } from 'commander';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDemo } from './commands/demo.ts';
 import { addResolve } from './commands/resolve.ts';
 import { addServe } from './commands/serve.ts';
@@ -45,6 +46,7 @@ const program = new Command('samebytes')
   .showHelpAfterError('(samebytes --help lists the commands)');
 addServe(program, surroundings);
 addResolve(program, surroundings);
+addDashboard(program, surroundings);
 addDemo(program, surroundings);
 
 try {

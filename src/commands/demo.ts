@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { issueCertificates } from '../certificates/authority.ts';
@@ -8,6 +9,7 @@ import { settingsSchema, type Settings } from '../config/settings.ts';
 import { OciRegistry } from '../demo/oci-registry.ts';
 import { PlayedApiServer } from '../demo/played-api-server.ts';
 import { sampleReview } from '../demo/sample-review.ts';
+import { FOLLOWED, ShopLife } from '../demo/shop-life.ts';
 import { tellStory, type Scene } from '../demo/story.ts';
 import { MemoryPinStore } from '../pins/memory-pin-store.ts';
 import { PinMemory } from '../pins/pin-memory.ts';
@@ -20,17 +22,21 @@ import { startWebhook, type RunningWebhook } from './webhook.ts';
 /** Breaks the memory of pins on purpose, so that a test can see the demo's claims fail. Known here only. */
 const BREAK_PINS = 'SAMEBYTES_DEMO_BREAK_PINS';
 
+/** How long the cluster that is played rests between two things that happen. */
+const STEP_MS = 1_000;
+
 /** Adds `samebytes demo`: the whole story on this machine, with built-in settings. */
 export function addDemo(program: Command, surroundings: Surroundings): void {
   program
     .command('demo')
     .description('show in a minute what samebytes does: a registry, the webhook, and a tag that moves')
-    .option('--serve', 'keep everything running afterwards, for curl')
+    .option('--serve', 'keep everything running afterwards, for the dashboard and for curl')
     .action((flags: { serve?: boolean }) => demo(flags.serve === true, surroundings));
 }
 
 interface Demo {
   readonly registry: OciRegistry;
+  readonly partner: OciRegistry;
   readonly webhook: RunningWebhook;
   readonly directory: string;
   readonly ca: string;
@@ -41,25 +47,29 @@ async function demo(serve: boolean, surroundings: Surroundings): Promise<void> {
   surroundings.onStopSignal(stopped.resolve);
   const { output, env } = surroundings;
   const registry = new OciRegistry();
+  const partner = new OciRegistry();
   const directory = await mkdtemp(join(tmpdir(), 'samebytes-demo-'));
   let running: Demo | undefined;
   try {
-    running = await startDemo(registry, directory, env[BREAK_PINS] === '1');
+    running = await startDemo({ registry, partner, directory }, env[BREAK_PINS] === '1');
     const failed = await play(running, output);
     if (failed > 0) throw new CommandError(`${failed} of the demo's claims did not hold`);
     if (serve) {
       output.write(await servingText(running));
-      await stopped.promise;
+      await liveUntil(stopped.promise, running);
     }
   } finally {
     await running?.webhook.stop({ drain: false });
-    await registry.stop();
+    await Promise.all([registry.stop(), partner.stop()]);
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function startDemo(registry: OciRegistry, directory: string, breakPins: boolean): Promise<Demo> {
-  await registry.start();
+async function startDemo(
+  { registry, partner, directory }: Pick<Demo, 'registry' | 'partner' | 'directory'>,
+  breakPins: boolean,
+): Promise<Demo> {
+  await Promise.all([registry.start(), partner.start()]);
   const { ca, serving } = await issueCertificates({
     names: ['localhost', '127.0.0.1'],
     notBefore: new Date(),
@@ -71,16 +81,16 @@ async function startDemo(registry: OciRegistry, directory: string, breakPins: bo
     writeFile(join(directory, 'tls.key'), serving.key, { mode: 0o600 }),
   ]);
   const webhook = await startWebhook({
-    settings: demoSettings(directory, registry.host),
+    settings: demoSettings(directory, registry.host, partner.host),
     cluster: undefined,
     log: createLog({ level: 'silent', pretty: false }),
     metrics: new Metrics({ processMetrics: true }),
     ...(breakPins ? { createPinner: forgetfulPinner } : {}),
   });
-  return { registry, webhook, directory, ca: ca.cert };
+  return { registry, partner, webhook, directory, ca: ca.cert };
 }
 
-function demoSettings(directory: string, registryHost: string): Settings {
+function demoSettings(directory: string, registryHost: string, partnerHost: string): Settings {
   return settingsSchema.parse({
     webhook: {
       host: '127.0.0.1',
@@ -89,9 +99,11 @@ function demoSettings(directory: string, registryHost: string): Settings {
       keyFile: join(directory, 'tls.key'),
     },
     health: { host: '127.0.0.1', port: 0 },
+    dashboard: { port: 0 },
     shutdown: { drainMs: 0, graceMs: 1_000 },
     pins: { store: 'memory' },
-    registries: [{ host: registryHost, insecure: true, allowLoopback: true }],
+    policies: { rules: [{ images: [`${registryHost}/${FOLLOWED}`], policy: 'follow' }] },
+    registries: [registryHost, partnerHost].map((host) => ({ host, insecure: true, allowLoopback: true })),
   });
 }
 
@@ -125,13 +137,39 @@ async function play({ registry, webhook, ca }: Demo, output: Surroundings['outpu
   return failed;
 }
 
-/** How to go on by hand: the exact curl line, and where the numbers are. */
+/** Lets a small cluster live on, for the dashboard to have something to show. */
+async function liveUntil(stopped: Promise<unknown>, running: Demo): Promise<void> {
+  const api = new PlayedApiServer({ port: running.webhook.webhookPort, ca: running.ca });
+  const life = new ShopLife({ ...running, api });
+  const end = new AbortController();
+  const living = async (): Promise<void> => {
+    while (!end.signal.aborted) {
+      await life.step();
+      await pause(STEP_MS, undefined, { signal: end.signal }).catch(() => {});
+    }
+  };
+  try {
+    const lived = living();
+    await Promise.race([stopped, lived]);
+    end.abort();
+    await lived;
+  } finally {
+    await api.close();
+  }
+}
+
+/** How to go on by hand: the page, the exact curl line, and where the numbers are. */
 async function servingText({ registry, webhook, directory }: Demo): Promise<string> {
   const review = join(directory, 'admission-review.json');
   await writeFile(review, sampleReview(registry.host));
   const url = `https://localhost:${webhook.webhookPort}/mutate/enabled?timeout=5s`;
   return [
-    'Still running. Send a review as the API server does (Ctrl-C ends it):',
+    '',
+    'Still running, and a small cluster is played (Ctrl-C ends it). See what it does:',
+    '',
+    `  Dashboard: http://127.0.0.1:${webhook.dashboardPort}/`,
+    '',
+    'Send a review as the API server does:',
     '',
     `  curl --cacert ${join(directory, 'ca.crt')} -H 'content-type: application/json' \\`,
     `    --data-binary @${review} '${url}'`,

@@ -21,6 +21,7 @@ export function addServe(program: Command, surroundings: Surroundings): void {
     .option('--cert-file <file>', 'serving certificate in PEM')
     .option('--key-file <file>', 'private key in PEM')
     .option('--health-port <port>', 'port of /metrics, /healthz and /readyz')
+    .option('--dashboard-port <port>', 'port of the dashboard on 127.0.0.1')
     .option('--kubeconfig <file>', 'the cluster to ask')
     .option('--pin-store <store>', 'kubernetes, or memory to try it without a cluster')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
@@ -58,10 +59,16 @@ async function start(
     const cluster = findCluster(settings.kubernetes.kubeconfig);
     const metrics = new Metrics({ processMetrics: true });
     const webhook = await startWebhook({ settings, cluster, log, metrics }, signal);
-    const { webhookPort, healthPort } = webhook;
+    const { webhookPort, healthPort, dashboardPort } = webhook;
     if (cluster !== undefined) void warnAboutOwnNamespace(cluster, settings, log);
     log.info(
-      { version: VERSION, webhookPort, healthPort, cluster: cluster?.getCurrentCluster()?.server },
+      {
+        version: VERSION,
+        webhookPort,
+        healthPort,
+        dashboardPort,
+        cluster: cluster?.getCurrentCluster()?.server,
+      },
       'ready',
     );
     if (settings.pins.store === 'memory') {

@@ -7,12 +7,15 @@ import { createWebhookApp } from '../server/webhook-app.ts';
 import { logAdmission } from '../telemetry/admission-log.ts';
 import { VERSION } from './version.ts';
 import { wireCertificate, type WiredCertificate } from './wire-certificate.ts';
+import { wireDashboard, type DashboardWiring } from './wire-dashboard.ts';
 import { wireDecider, type WiringOptions } from './wire-decider.ts';
 
 /** A webhook process's servers, while they run. */
 export interface RunningWebhook {
   readonly webhookPort: number;
   readonly healthPort: number;
+  /** Undefined where the dashboard is turned off. */
+  readonly dashboardPort: number | undefined;
   /**
    * Not ready from now on; takes no more requests, if it is to drain only after the drain time; resolves when the last
    * one is answered.
@@ -28,7 +31,7 @@ const FIRST_CERTIFICATE_PAUSE_MS = 500;
  * @throws where files or ports cannot be used, or the signal's reason.
  */
 export async function startWebhook(
-  options: WiringOptions,
+  options: WiringOptions & DashboardWiring,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RunningWebhook> {
   const { settings, log, metrics } = options;
@@ -46,7 +49,8 @@ export async function startWebhook(
       log.info('serving certificate renewed');
     },
   });
-  const { decider, close } = wireDecider(options);
+  const { decider, tagMoves, close } = wireDecider(options);
+  const dashboard = wireDashboard(options, tagMoves);
   const app = createWebhookApp({
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
@@ -61,6 +65,7 @@ export async function startWebhook(
         failures: failuresOf(decision),
       });
       logAdmission(log, event);
+      dashboard.recorder?.admission(event);
     },
     onBadRequest: ({ status, message, durationMs }) => {
       metrics.admissions.countInvalid(durationMs);
@@ -71,11 +76,12 @@ export async function startWebhook(
 
   const health = await Listener.open(createHealthApp({ metrics, isReady }), settings.health);
   try {
+    await dashboard.open();
     const pair = await firstPair(certificate, signal);
     webhook = await Listener.open(app, settings.webhook, pair);
     metrics.process.tellCertificate(pair.cert);
   } catch (error) {
-    await Promise.all([health.close(0), close()]);
+    await Promise.all([health.close(0), dashboard.close(), close()]);
     throw error;
   }
   const listener = webhook;
@@ -96,9 +102,14 @@ export async function startWebhook(
     if (drain) await new Promise((resolve) => setTimeout(resolve, drainMs));
     clearInterval(looks);
     await listener.close(graceMs);
-    await Promise.all([health.close(0), close()]);
+    await Promise.all([health.close(0), dashboard.close(), close()]);
   };
-  return { webhookPort: listener.port, healthPort: health.port, stop };
+  return {
+    webhookPort: listener.port,
+    healthPort: health.port,
+    dashboardPort: dashboard.port,
+    stop,
+  };
 }
 
 function failuresOf({ images }: Decision): string[] {

@@ -21,6 +21,7 @@ export const OVERRIDES = [
   { flag: 'certFile', env: 'SAMEBYTES_CERT_FILE', path: ['webhook', 'certFile'], number: false },
   { flag: 'keyFile', env: 'SAMEBYTES_KEY_FILE', path: ['webhook', 'keyFile'], number: false },
   { flag: 'healthPort', env: 'SAMEBYTES_HEALTH_PORT', path: ['health', 'port'], number: true },
+  { flag: 'dashboardPort', env: 'SAMEBYTES_DASHBOARD_PORT', path: ['dashboard', 'port'], number: true },
   { flag: 'kubeconfig', env: 'SAMEBYTES_KUBECONFIG', path: ['kubernetes', 'kubeconfig'], number: false },
   { flag: 'pinStore', env: 'SAMEBYTES_PIN_STORE', path: ['pins', 'store'], number: false },
   { flag: 'logLevel', env: 'SAMEBYTES_LOG_LEVEL', path: ['log', 'level'], number: false },

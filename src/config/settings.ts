@@ -79,6 +79,15 @@ const health = z.strictObject({
     .describe('Port of /metrics, /healthz and /readyz, over plain HTTP; 0 takes a free one.'),
 });
 
+const dashboard = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether the process has a page of its own.'),
+  port: port
+    .default(9091)
+    .describe(
+      'Port of the page on 127.0.0.1, and never on another address: `samebytes dashboard` or `kubectl port-forward` reach it; 0 takes a free one.',
+    ),
+});
+
 const shutdown = z.strictObject({
   drainMs: durationMs
     .default(5_000)
@@ -223,6 +232,7 @@ export const settingsSchema = z.strictObject({
   webhook: webhook.prefault({}).describe('The admission webhook.'),
   certificates: certificates.prefault({}).describe('Where the serving certificate comes from.'),
   health: health.prefault({}).describe('Metrics and health.'),
+  dashboard: dashboard.prefault({}).describe('The page that shows what the process does.'),
   shutdown: shutdown.prefault({}).describe('How the process stops.'),
   policies: policies.prefault({}).describe('What happens to which image.'),
   pins: pins.prefault({}).describe('The memory of what a tag meant in each revision.'),

@@ -14,8 +14,9 @@ export interface PlayedPod {
   spec: { containers: { name: string; image: string; imagePullPolicy: string; env: object[] }[] };
 }
 
-/** A ReplicaSet: one revision of the Deployment. */
+/** A ReplicaSet: one revision of a Deployment. */
 export interface PlayedReplicaSet {
+  readonly namespace: string;
   readonly name: string;
   readonly uid: string;
   readonly image: string;
@@ -49,10 +50,10 @@ export class PlayedApiServer {
     this.#agent = new Agent({ connect: { ca }, keepAliveTimeout: 1_000 });
   }
 
-  /** A new revision of the Deployment `web`. */
-  newReplicaSet(image: string): PlayedReplicaSet {
+  /** A new revision of a Deployment. */
+  newReplicaSet(image: string, { namespace, name } = { namespace: 'shop', name: 'web' }): PlayedReplicaSet {
     const uid = randomUUID();
-    return { name: `web-${uid.slice(0, 8)}`, uid, image };
+    return { namespace, name: `${name}-${uid.slice(0, 8)}`, uid, image };
   }
 
   /** Creates a Pod of the revision and returns what came of it. */
@@ -97,11 +98,11 @@ function readPatch(base64: string): Operation[] {
   return patch;
 }
 
-function podOf({ name, uid, image }: PlayedReplicaSet, number: number): PlayedPod {
+function podOf({ namespace, name, uid, image }: PlayedReplicaSet, number: number): PlayedPod {
   return {
     metadata: {
       name: `${name}-${number}`,
-      namespace: 'shop',
+      namespace,
       labels: { app: 'web' },
       ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid, controller: true }],
     },

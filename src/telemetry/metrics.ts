@@ -5,6 +5,13 @@ import { PinMetrics } from './metrics/pin-metrics.ts';
 import { ProcessMetrics } from './metrics/process-metrics.ts';
 import { RegistryMetrics } from './metrics/registry-metrics.ts';
 
+/** One value of a metric, as /metrics shows it: a histogram has several names (`…_bucket`, `…_sum`, `…_count`). */
+export interface MetricSample {
+  readonly name: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly value: number;
+}
+
 /**
  * Everything that is counted, by topic, in a Prometheus registry of its own. Names are a promise to users;
  * docs/metrics.md explains each, and a test holds the two lists equal.
@@ -35,5 +42,15 @@ export class Metrics {
   /** The exposition text and its content type. */
   async exposition(): Promise<{ contentType: string; text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  /** The values of one metric, as /metrics shows them now; none where there is no such metric. */
+  async samples(metric: string): Promise<readonly MetricSample[]> {
+    const { values } = (await this.#registry.getSingleMetric(metric)?.get()) ?? { values: [] };
+    return values.map((value) => ({
+      name: 'metricName' in value ? String(value.metricName) : metric,
+      labels: new Map(Object.entries(value.labels).map(([label, text]) => [label, String(text)])),
+      value: value.value,
+    }));
   }
 }

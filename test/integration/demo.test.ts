@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
+import type { State } from '../../src/dashboard/state.ts';
 import { SamebytesProcess } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 // The demo is the first thing that anyone sees; it must prove what it says, and fail when it is not so.
 
@@ -39,7 +41,7 @@ test('with the memory of pins broken on purpose, claims fail and the demo exits 
   expect(stderr).toMatch(/\d+ of the demo's claims did not hold/);
 });
 
-test('with --serve it prints a curl line whose parts work, and ends on Ctrl-C', async () => {
+test('with --serve it prints a curl line whose parts work and a dashboard that has something to see, and ends on Ctrl-C', async () => {
   demo = new SamebytesProcess(['demo', '--serve']);
   const [, ca = '', review = '', url = ''] = await demo.printed(
     /curl --cacert (\S+) .*\n\s+--data-binary @(\S+) '(https:[^']+)'/,
@@ -57,7 +59,15 @@ test('with --serve it prints a curl line whose parts work, and ends on Ctrl-C', 
   expect({ statusCode, allowed: response.allowed }).toEqual({ statusCode: 200, allowed: true });
   expect(Buffer.from(response.patch, 'base64').toString()).toMatch(/shop\/web@sha256:[0-9a-f]{64}/);
 
+  const [, page = ''] = await demo.printed(/Dashboard: (http:\S+)/);
+  await until('the dashboard to have something to see', async () => {
+    const state = (await fetch(new URL('state', page)).then((answer) => answer.json())) as State;
+    const { pins, refusals, tagMoves } = state.recent ?? { pins: [], refusals: [], tagMoves: [] };
+    const places = new Set(pins.map(({ namespace }) => namespace));
+    return places.size > 1 && refusals.length > 0 && tagMoves.length > 0 && state.registries.length > 1;
+  });
+
   demo.signal('SIGINT');
   expect(await demo.exited).toMatchObject({ code: 0 });
   await expect(readFile(ca)).rejects.toThrow('ENOENT');
-});
+}, 60_000);

@@ -54,11 +54,14 @@ testAsRoot(
       env: { NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8', NODE_EXTRA_CA_CERTS: '' },
     });
     const [, line = ''] = await serving.printed(/^(.*"msg":"ready".*)$/m);
-    const { healthPort } = JSON.parse(line) as { healthPort: number };
+    const { healthPort, dashboardPort } = JSON.parse(line) as { healthPort: number; dashboardPort: number };
     const status = await readFile(`/proc/${serving.pid}/status`, 'utf8');
     expect(status).toMatch(/^Uid:\s+65532\s+65532/m);
     const { statusCode, body } = await request(`http://127.0.0.1:${healthPort}/readyz`, { reset: true });
     expect({ statusCode, text: await body.text() }).toEqual({ statusCode: 200, text: 'ok\n' });
+    const page = await request(`http://127.0.0.1:${dashboardPort}/page.js`, { reset: true });
+    expect(page.statusCode).toBe(200);
+    expect(await page.body.text()).toContain('uPlot');
     serving.signal('SIGTERM');
     expect(await serving.exited).toMatchObject({ code: 0, stderr: '' });
   },
@@ -80,6 +83,7 @@ async function writeSettings(etc: string): Promise<void> {
       keyFile: '/etc/samebytes/tls.key',
     },
     health: { host: '127.0.0.1', port: 0 },
+    dashboard: { port: 0 },
     shutdown: { drainMs: 0 },
     pins: { store: 'memory' },
   };

@@ -13,7 +13,7 @@ let webhook: WebhookUnderTest;
 
 beforeEach(async () => {
   api = await SecretsApi.start();
-  webhook = await WebhookUnderTest.start({}, api.cluster);
+  webhook = await WebhookUnderTest.start({}, { cluster: api.cluster });
 });
 
 afterEach(async () => {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -47,6 +49,7 @@ async function goodSettings(): Promise<string> {
   return settingsFile(`
 webhook: { host: 127.0.0.1, port: 0, certFile: ${directory}/tls.crt, keyFile: ${directory}/tls.key }
 health: { host: 127.0.0.1, port: 0 }
+dashboard: { port: 0 }
 shutdown: { drainMs: 0, graceMs: 4000 }
 pins: { store: memory }
 registries:
@@ -60,9 +63,15 @@ function start(args: string[], env?: Record<string, string>): SamebytesProcess {
   return started;
 }
 
-async function ready(process: SamebytesProcess): Promise<{ webhookPort: number; healthPort: number }> {
+interface Ports {
+  readonly webhookPort: number;
+  readonly healthPort: number;
+  readonly dashboardPort?: number;
+}
+
+async function ready(process: SamebytesProcess): Promise<Ports> {
   const [line] = await process.printed(/^\{.*"msg":"ready".*\}$/m);
-  return JSON.parse(line) as { webhookPort: number; healthPort: number };
+  return JSON.parse(line) as Ports;
 }
 
 async function health(port: number, path: string): Promise<{ status: number; text: string }> {
@@ -90,6 +99,21 @@ test('serve pins, reports health and metrics, and says that memory pins do not l
   const metrics = (await health(healthPort, '/metrics')).text;
   expect(metrics).toContain('samebytes_admissions_total{outcome="pinned"} 1');
   expect(metrics).toContain('process_resident_memory_bytes');
+});
+
+test('the dashboard listens on 127.0.0.1 alone', async () => {
+  const settings = await goodSettings();
+  const { dashboardPort } = await ready(start(['serve', '--config', settings]));
+  expect((await health(dashboardPort ?? 0, '/state')).status).toBe(200);
+  const elsewhere = connect({ host: '127.0.0.2', port: dashboardPort ?? 0 });
+  await expect(once(elsewhere, 'connect')).rejects.toThrow('ECONNREFUSED');
+});
+
+test('a dashboard that is turned off listens nowhere', async () => {
+  const text = (await goodSettingsText()).replace('dashboard: { port: 0 }', 'dashboard: { enabled: false }');
+  expect(await ready(start(['serve', '--config', await settingsFile(text)]))).not.toHaveProperty(
+    'dashboardPort',
+  );
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)(

@@ -26,10 +26,11 @@ export class CuttableWire {
     });
   }
 
-  static async start(targetPort: number): Promise<CuttableWire> {
+  /** Listens on a free port, unless one is given. */
+  static async start(targetPort: number, port = 0): Promise<CuttableWire> {
     const server = createServer();
     const wire = new CuttableWire(server, targetPort);
-    server.listen(0, '127.0.0.1');
+    server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     return wire;
   }

@@ -6,6 +6,7 @@ import { applyPatch, type Operation } from 'rfc6902';
 import { Agent, request } from 'undici';
 import { issueCertificates } from '../../src/certificates/authority.ts';
 import { startWebhook, type RunningWebhook } from '../../src/commands/webhook.ts';
+import type { DashboardWiring } from '../../src/commands/wire-dashboard.ts';
 import { settingsSchema } from '../../src/config/settings.ts';
 import { OciRegistry } from '../../src/demo/oci-registry.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -29,6 +30,14 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
+/** What a test puts beside the webhook. */
+export interface WebhookSurroundings extends DashboardWiring {
+  /** Without one, the webhook has no API server. */
+  readonly cluster?: ClusterConnection;
+  /** Hosts of further registries on this machine. */
+  readonly moreRegistries?: readonly string[];
+}
+
 /** The whole webhook over real TLS beside a real registry, as `samebytes serve` runs it. */
 export class WebhookUnderTest {
   readonly registry = new OciRegistry();
@@ -42,14 +51,17 @@ export class WebhookUnderTest {
   /** Starts everything on free loopback ports; `settings` are merged over the test's own, section by section. */
   static async start(
     settings: Record<string, object> = {},
-    cluster?: ClusterConnection,
+    beside: WebhookSurroundings = {},
   ): Promise<WebhookUnderTest> {
     const started = new WebhookUnderTest();
-    await started.#start(settings, cluster);
+    await started.#start(settings, beside);
     return started;
   }
 
-  async #start(settings: Record<string, object>, cluster: ClusterConnection | undefined): Promise<void> {
+  async #start(
+    settings: Record<string, object>,
+    { cluster, createDashboard, moreRegistries = [] }: WebhookSurroundings,
+  ): Promise<void> {
     await this.registry.start();
     this.#directory = await mkdtemp(join(tmpdir(), 'samebytes-test-'));
     await this.renewCertificate();
@@ -62,6 +74,7 @@ export class WebhookUnderTest {
         certReloadMs: 100,
       },
       health: { host: '127.0.0.1', port: 0 },
+      dashboard: { port: 0 },
       shutdown: { drainMs: 0, graceMs: 5_000 },
       pins: { store: 'memory' },
     };
@@ -69,9 +82,14 @@ export class WebhookUnderTest {
       Array.isArray(section) ? [name, section] : [name, { ...own[name], ...section }],
     );
     // The registry is known by two names.
-    const hosts = [this.registry.host, this.registry.host.replace('127.0.0.1', 'localhost')];
+    const hosts = [
+      this.registry.host,
+      this.registry.host.replace('127.0.0.1', 'localhost'),
+      ...moreRegistries,
+    ];
     const registries = hosts.map((host) => ({ host, insecure: true, allowLoopback: true }));
     this.#webhook = await startWebhook({
+      ...(createDashboard && { createDashboard }),
       settings: settingsSchema.parse({ registries, ...own, ...Object.fromEntries(sections) }),
       cluster,
       log: createLog({
@@ -110,6 +128,11 @@ export class WebhookUnderTest {
 
   get port(): number {
     return this.#webhook.webhookPort;
+  }
+
+  /** 0 where the dashboard is turned off. */
+  get dashboardPort(): number {
+    return this.#webhook.dashboardPort ?? 0;
   }
 
   /** The image `REGISTRY/shop/web:TAG`. */

@@ -26,8 +26,8 @@ const INTRODUCTION = `# Settings
 is not below is an error, and all errors are told at once, each with its path. Times are in milliseconds.
 
 Some can be set from outside the file, strongest first: flags (\`samebytes serve --help\`), then the environment variables
-\`SAMEBYTES_WEBHOOK_PORT\`, \`SAMEBYTES_CERT_FILE\`, \`SAMEBYTES_KEY_FILE\`, \`SAMEBYTES_HEALTH_PORT\`, \`SAMEBYTES_KUBECONFIG\`,
-\`SAMEBYTES_PIN_STORE\` and \`SAMEBYTES_LOG_LEVEL\`, then the file.
+\`SAMEBYTES_WEBHOOK_PORT\`, \`SAMEBYTES_CERT_FILE\`, \`SAMEBYTES_KEY_FILE\`, \`SAMEBYTES_HEALTH_PORT\`, \`SAMEBYTES_DASHBOARD_PORT\`,
+\`SAMEBYTES_KUBECONFIG\`, \`SAMEBYTES_PIN_STORE\` and \`SAMEBYTES_LOG_LEVEL\`, then the file.
 
 A test makes this page from the settings' own descriptions (\`src/config/settings.ts\`) and compares; after a change,
 \`UPDATE_DOCS=1 npm test -- settings-doc\` writes it anew.

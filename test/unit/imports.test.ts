@@ -22,6 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   kubernetes: ['admission', 'pins', 'credentials', 'certificates', 'image', 'telemetry', 'json'],
   admission: ['pins', 'credentials', 'resolver', 'registry', 'image', 'json', 'telemetry'],
   server: ['admission', 'telemetry'],
+  dashboard: ['admission', 'image', 'telemetry'],
   commands: [
     'json',
     'flight',
@@ -37,6 +38,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'kubernetes',
     'admission',
     'server',
+    'dashboard',
   ],
   'main.ts': ['commands'],
 };
@@ -45,7 +47,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const KEPT_TO: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['kubernetes', 'commands'],
   undici: ['registry', 'kubernetes', 'demo'],
-  express: ['server'],
+  express: ['server', 'dashboard'],
+  uplot: ['dashboard'],
+  ws: ['kubernetes'],
 };
 
 interface Import {

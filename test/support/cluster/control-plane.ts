@@ -18,6 +18,8 @@ export interface ControlPlaneAddress {
   /** A kubeconfig of a cluster administrator. */
   readonly kubeconfig: string;
   readonly auditLog: string;
+  /** Where a port-forward to any port of any Pod leads, on this machine: no Pod really runs here. */
+  readonly forwardedPort: number;
 }
 
 /** Without these the controllers make 20 requests a second, which hides everything that happens at once. */
@@ -73,6 +75,7 @@ export class ControlPlane {
       adminToken: ADMIN_TOKEN,
       kubeconfig: this.#file('kubeconfig'),
       auditLog: this.#file('audit.log'),
+      forwardedPort: this.#port(6),
     };
   }
 
@@ -84,7 +87,7 @@ export class ControlPlane {
 
   async #start(): Promise<void> {
     await mkdir(this.#file('logs'));
-    this.#ports = await freePorts(6);
+    this.#ports = await freePorts(7);
     await this.#writeFiles();
     this.#startEtcd();
     this.#startApiServer();
@@ -100,10 +103,13 @@ export class ControlPlane {
     ]);
     this.#startController('kube-scheduler', this.#port(4), []);
     this.#run('kwok', [
-      ...['--config', this.#binaries.stages],
+      ...['--config', this.#binaries.stages, '--config', this.#file('forward.yaml')],
       ...['--kubeconfig', this.#file('kubeconfig')],
       ...['--node-lease-duration-seconds', '40'],
+      // The API server looks for kubelets here.
+      ...['--node-ip', '127.0.0.1', '--node-port', String(this.#port(5))],
       ...['--server-address', `127.0.0.1:${this.#port(5)}`],
+      ...['--tls-cert-file', this.#file('api.crt'), '--tls-private-key-file', this.#file('api.key')],
       '--manage-all-nodes=true',
     ]);
     for (let node = 1; node <= NODES; node += 1) await api.post('/api/v1/nodes', nodeObject(`node-${node}`));
@@ -130,6 +136,12 @@ export class ControlPlane {
       'sa.key': privateKey,
       'tokens.csv': `${ADMIN_TOKEN},admin,admin,"system:masters"\n`,
       'audit.yaml': JSON.stringify(AUDIT_POLICY),
+      'forward.yaml': JSON.stringify({
+        apiVersion: 'kwok.x-k8s.io/v1alpha1',
+        kind: 'ClusterPortForward',
+        metadata: { name: 'everything' },
+        spec: { forwards: [{ target: { address: '127.0.0.1', port: this.address.forwardedPort } }] },
+      }),
       kubeconfig: kubeconfigOf(this.address, ADMIN_TOKEN),
     };
     await Promise.all(

@@ -148,7 +148,7 @@ export class Installation {
     const process = new SamebytesProcess(
       [
         ...this.#serveArgs,
-        ...['--webhook-port', '0', '--health-port', '0'],
+        ...['--webhook-port', '0', '--health-port', '0', '--dashboard-port', '0'],
         ...['--kubeconfig', join(this.#directory, 'kubeconfig')],
       ],
       {},

@@ -32,6 +32,7 @@ describe('what is set beside the file', () => {
     ['certFile', 'SAMEBYTES_CERT_FILE', '12', { webhook: { certFile: '12' } }],
     ['keyFile', 'SAMEBYTES_KEY_FILE', '/k', { webhook: { keyFile: '/k' } }],
     ['healthPort', 'SAMEBYTES_HEALTH_PORT', '0', { health: { port: 0 } }],
+    ['dashboardPort', 'SAMEBYTES_DASHBOARD_PORT', '0', { dashboard: { port: 0 } }],
     ['kubeconfig', 'SAMEBYTES_KUBECONFIG', '/c', { kubernetes: { kubeconfig: '/c' } }],
     ['logLevel', 'SAMEBYTES_LOG_LEVEL', 'debug', { log: { level: 'debug' } }],
   ])('as --%s or %s goes where it belongs', (flag, env, value, expected) => {
