@@ -39,13 +39,14 @@ export async function startWebhook(
       if (webhook !== undefined) log.info('serving certificate renewed');
     },
   });
-  const { decider, close } = wireDecider(options);
+  const { decider, tellOwner, close } = wireDecider(options);
   const app = createWebhookApp({
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
     onAdmission: (event) => {
       metrics.countAdmission(event.decision.outcome, event.durationMs, event.decision.optOutsRefused);
       logAdmission(log, event);
+      tellOwner(event);
     },
     onBadRequest: ({ status, message, durationMs }) => {
       metrics.countAdmission('invalid_review', durationMs, 0);

@@ -7,15 +7,20 @@ import { hostOf, type ImageReference } from '../image/reference.ts';
 import { ClusterPullSecrets } from '../kubernetes/pull-secrets.ts';
 import { Resolver } from '../resolver/resolver.ts';
 import { errorFields } from '../telemetry/log.ts';
-import { wirePins, type PinWiring } from './wire-pins.ts';
+import { wirePins, type PinWiring, type WiredPins } from './wire-pins.ts';
 import { wireRegistry } from './wire-registry.ts';
 
 export type WiringOptions = PinWiring;
 
 const now = (): number => performance.now();
 
-/** Joins the parts that decide about Pods, from the registry client up. `close` frees the connections. */
-export function wireDecider(options: WiringOptions): { decider: Decider; close: () => Promise<void> } {
+/**
+ * Joins the parts that decide about Pods, from the registry client up. `tellOwner` is for decisions that are answered;
+ * `close` frees the connections.
+ */
+export function wireDecider(
+  options: WiringOptions,
+): Pick<WiredPins, 'tellOwner' | 'close'> & { readonly decider: Decider } {
   const { settings, metrics, cluster, log } = options;
   const { countCacheRequest } = metrics;
   const registry = wireRegistry(options);
@@ -36,8 +41,9 @@ export function wireDecider(options: WiringOptions): { decider: Decider; close: 
   const pins = wirePins(options, { resolver, client: registry.client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
-  const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy });
-  return { decider, close: async () => void (await Promise.all([pins.close(), registry.close()])) };
+  const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy, now });
+  const close = async (): Promise<void> => void (await Promise.all([pins.close(), registry.close()]));
+  return { decider, tellOwner: pins.tellOwner, close };
 }
 
 function immutableTags({ registries }: Settings): (reference: ImageReference) => boolean {

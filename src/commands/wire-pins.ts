@@ -1,15 +1,11 @@
 import { AppsV1Api, CoreV1Api, CustomObjectsApi } from '@kubernetes/client-node';
 import { RecreationGuard } from '../admission/recreation-guard.ts';
-import type { Settings } from '../config/settings.ts';
-import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { ClusterSiblings } from '../kubernetes/cluster-siblings.ts';
 import { ClusterControllerRevisions } from '../kubernetes/controller-revisions.ts';
-import { Events } from '../kubernetes/events.ts';
 import { ImagePinStore } from '../kubernetes/image-pin-store.ts';
 import { MetadataApi } from '../kubernetes/metadata-api.ts';
 import { PinWatch } from '../kubernetes/pin-watch.ts';
 import { ClusterPodLives } from '../kubernetes/pod-lives.ts';
-import type { ImagePin } from '../pins/image-pin.ts';
 import { MemoryPinStore } from '../pins/memory-pin-store.ts';
 import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
@@ -17,16 +13,12 @@ import type { PinStore } from '../pins/pin-store.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import type { Resolver } from '../resolver/resolver.ts';
-import { errorFields, type Logger } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { errorFields } from '../telemetry/log.ts';
+import { logPinCreated, logPinEnded, logPinExtended } from '../telemetry/pin-log.ts';
 import { CommandError } from './surroundings.ts';
+import { wireOwnerEvents, type OwnerEventWiring, type WiredOwnerEvents } from './wire-owner-events.ts';
 
-export interface PinWiring {
-  readonly settings: Settings;
-  /** Undefined without a cluster to ask. */
-  readonly cluster: ClusterConnection | undefined;
-  readonly log: Logger;
-  readonly metrics: Metrics;
+export interface PinWiring extends OwnerEventWiring {
   /** Replaced by the demo, to show what happens without a memory. */
   readonly createPinner?: (options: PinnerOptions) => Pick<Pinner, 'pin'>;
 }
@@ -34,6 +26,8 @@ export interface PinWiring {
 export interface WiredPins {
   readonly pinner: Pick<Pinner, 'pin'>;
   readonly guard: RecreationGuard;
+  /** To be told of each decision once it is answered, for events on the Pod's owner. */
+  readonly tellOwner: WiredOwnerEvents['decided'];
   readonly close: () => Promise<void>;
 }
 
@@ -45,30 +39,14 @@ export function wirePins(
   wiring: PinWiring,
   sources: { readonly resolver: Resolver; readonly client: RegistryClient },
 ): WiredPins {
-  const { settings, cluster, log, metrics, createPinner = (options) => new Pinner(options) } = wiring;
+  const { settings, cluster, metrics, createPinner = (options) => new Pinner(options) } = wiring;
   const { store: kind, maxRevisions, maxRecreations, recreatedWithinMs } = settings.pins;
   const memory = new PinMemory({ maxPins: maxRevisions, now });
   const core = cluster?.makeApiClient(CoreV1Api);
-  const events =
-    core &&
-    new Events({
-      api: core,
-      onError: (error) => log.warn({ error: errorFields(error) }, 'cannot write an event'),
-      now,
-    });
-  const { store, watch } = kind === 'memory' ? inMemory(wiring, memory) : inCluster(wiring, memory);
+  const owners = wireOwnerEvents(wiring, core);
+  const { store, watch } =
+    kind === 'memory' ? inMemory(wiring, memory, owners) : inCluster(wiring, memory, owners);
 
-  const onSplit: PinnerOptions['onSplit'] = (revision, reference, digests, chosen) => {
-    const { namespace, kind: ownerKind, name } = revision;
-    metrics.countRevisionSplit();
-    log.warn({ namespace, revision: `${ownerKind}/${name}`, reference, digests, chosen }, 'revision split');
-    events?.warn({
-      namespace,
-      owner: revision,
-      reason: 'RevisionSplit',
-      message: `Pods of this revision ran different bytes of ${reference} before samebytes could pin it (${digests.slice(0, 4).join(', ')}); new Pods get ${chosen ?? 'what the tag means now'}. To heal it: kubectl rollout restart`,
-    });
-  };
   const pinner = createPinner({
     store,
     memory,
@@ -79,7 +57,7 @@ export function wirePins(
     siblings: cluster && core && new ClusterSiblings({ pods: core, metadata: new MetadataApi(cluster), now }),
     resolver: sources.resolver,
     manifests: sources.client,
-    onSplit,
+    onSplit: owners.split,
     countCacheRequest: metrics.countCacheRequest,
     now: () => new Date(),
   });
@@ -87,30 +65,31 @@ export function wirePins(
     maxRecreations,
     withinMs: recreatedWithinMs,
     lives: core && new ClusterPodLives(core),
-    onLeftAlone: ({ namespace, name, owner }) => {
-      metrics.countPodLeftAlone();
-      log.warn({ namespace, pod: name, owner: `${owner.kind}/${owner.name}` }, 'pod left alone');
-      events?.warn({
-        namespace,
-        owner,
-        reason: 'ImageNotPinned',
-        message: `Pod ${name} was recreated over and over right after samebytes pinned it, so it is left alone now: does its controller compare images? Turn samebytes off for it: annotation samebytes.dev/policy: "off" on the Pods`,
-      });
-    },
+    onLeftAlone: owners.leftAlone,
     now,
   });
   watch?.start();
-  return { pinner, guard, close: async () => watch?.stop() };
+  const close = async (): Promise<void> => void (await Promise.all([watch?.stop(), owners.close()]));
+  return { pinner, guard, tellOwner: owners.decided, close };
 }
 
 function inMemory(
   { settings, log, metrics }: PinWiring,
   memory: PinMemory,
+  { recorded }: WiredOwnerEvents,
 ): { store: PinStore; watch: undefined } {
   memory.open();
   const store = new MemoryPinStore({
     maxRevisions: settings.pins.maxRevisions,
-    onCreated: (pin) => logBirth(log, metrics, pin),
+    onCreated: (pin) => {
+      metrics.countPinCreated();
+      logPinCreated(log, pin);
+      recorded(pin, pin.images, { isBirth: true });
+    },
+    onAdded: (pin, added) => {
+      logPinExtended(log, pin, added);
+      recorded(pin, added, { isBirth: false });
+    },
     onForgotten: ({ revision: { namespace, name } }) =>
       log.warn({ namespace, revision: name }, 'pin forgotten: pins.maxRevisions is reached'),
   });
@@ -120,6 +99,7 @@ function inMemory(
 function inCluster(
   { cluster, log, metrics }: PinWiring,
   memory: PinMemory,
+  { recorded }: WiredOwnerEvents,
 ): { store: PinStore; watch: PinWatch } {
   if (cluster === undefined) {
     throw new CommandError(
@@ -128,14 +108,22 @@ function inCluster(
   }
   const store = new ImagePinStore({
     api: cluster.makeApiClient(CustomObjectsApi),
-    onCreated: (pin) => logBirth(log, metrics, pin),
+    onCreated: (pin) => {
+      metrics.countPinCreated();
+      logPinCreated(log, pin);
+      recorded(pin, pin.images, { isBirth: true });
+    },
+    onAdded: (pin, added) => {
+      logPinExtended(log, pin, added);
+      recorded(pin, added, { isBirth: false });
+    },
     onConflict: () => metrics.countPinConflict(),
     onProblem: (pin, problem) => log.warn({ ...pin, problem }, 'ImagePin that samebytes did not write'),
   });
   const watch = new PinWatch({
     api: new MetadataApi(cluster),
     memory,
-    onEnded: ({ namespace, name }) => log.info({ namespace, pin: name }, 'pin ended'),
+    onEnded: (ended) => logPinEnded(log, ended),
     onGap: (error) =>
       log.warn(
         { error: errorFields(error) },
@@ -145,10 +133,4 @@ function inCluster(
     retryMs: WATCH_RETRY_MS,
   });
   return { store, watch };
-}
-
-function logBirth(log: Logger, metrics: Metrics, { revision, images }: ImagePin): void {
-  metrics.countPinCreated();
-  const { namespace, kind, name, uid } = revision;
-  log.info({ namespace, revision: `${kind}/${name}`, revisionUid: uid, images }, 'pin created');
 }

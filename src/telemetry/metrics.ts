@@ -24,6 +24,7 @@ export class Metrics {
   readonly #revisionsSplit: Counter;
   readonly #podsLeftAlone: Counter;
   readonly #optOutsRefused: Counter;
+  readonly #events: Counter<'result'>;
 
   constructor({ processMetrics }: { processMetrics: boolean }) {
     const registers = [this.#registry];
@@ -108,7 +109,17 @@ export class Metrics {
       help: "Images whose Pod's annotation asked for a policy that the operator's rules do not allow.",
       registers,
     });
+    this.#events = new Counter({
+      name: 'samebytes_events_total',
+      help: 'Kubernetes events about owners of Pods, by result (written, limited, dropped, failed).',
+      labelNames: ['result'],
+      registers,
+    });
   }
+
+  readonly countEvent = (result: 'written' | 'limited' | 'dropped' | 'failed'): void => {
+    this.#events.inc({ result });
+  };
 
   readonly countCacheRequest: CountCacheRequest = (cache, result) => {
     this.#cacheRequests.inc({ cache, result });

@@ -134,6 +134,7 @@ export class AdmissionUnderTest {
     const memory = new MemoryPinStore({
       maxRevisions: 1_000,
       onCreated: (pin) => void this.created.push(pin),
+      onAdded: ignore,
       onForgotten: ignore,
     });
     const pinMemory = new PinMemory({ maxPins: 1_000, now: this.clock.now });
@@ -172,6 +173,7 @@ export class AdmissionUnderTest {
       rules: new PolicyRules(rules, defaultPolicy),
       keepTag,
       pullPolicy,
+      now: this.clock.now,
     });
   }
 

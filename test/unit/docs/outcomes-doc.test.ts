@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
+import { EVENT_REASONS } from '../../../src/admission/owner-event.ts';
 import { OUTCOMES } from '../../../src/admission/outcome.ts';
 import { REGISTRY_ERROR_CODES } from '../../../src/registry/errors.ts';
 import { CACHE_RESULTS, CACHES } from '../../../src/telemetry/cache-result.ts';
@@ -20,6 +21,10 @@ test('docs/outcomes.md explains every outcome of an admission, and no other', ()
 test('docs/outcomes.md explains every reason for which an image gets no digest, and no other', () => {
   const others = ['deadline', 'pin_unreadable', 'pin_unwritable', 'internal_error'];
   expect(firstColumn('Failures').toSorted()).toEqual([...REGISTRY_ERROR_CODES, ...others].toSorted());
+});
+
+test('docs/outcomes.md explains every reason of an event, and no other', () => {
+  expect(firstColumn('Events').toSorted()).toEqual(EVENT_REASONS.toSorted());
 });
 
 test('docs/outcomes.md lists every metric, and no other', async () => {

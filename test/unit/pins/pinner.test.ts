@@ -28,7 +28,12 @@ let store: MemoryPinStore;
 
 beforeEach(() => {
   counts = new CacheCounts();
-  store = new MemoryPinStore({ maxRevisions: 1_000, onCreated: () => {}, onForgotten: () => {} });
+  store = new MemoryPinStore({
+    maxRevisions: 1_000,
+    onCreated: () => {},
+    onAdded: () => {},
+    onForgotten: () => {},
+  });
 });
 
 function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000): Pinner {

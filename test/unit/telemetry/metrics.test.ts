@@ -23,6 +23,7 @@ describe('the metrics', () => {
     metrics.countCacheRequest('pin', 'hit');
     metrics.countRegistryRequest(request('docker.io'));
     metrics.countPinCreated();
+    metrics.countEvent('dropped');
     const { text, contentType } = await metrics.exposition();
     expect(contentType).toMatch(/^text\/plain; version=0\.0\.4/);
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
@@ -30,6 +31,7 @@ describe('the metrics', () => {
       'samebytes_admission_duration_seconds histogram',
       'samebytes_admissions_total counter',
       'samebytes_cache_requests_total counter',
+      'samebytes_events_total counter',
       'samebytes_opt_outs_refused_total counter',
       'samebytes_pin_conflicts_total counter',
       'samebytes_pins_created_total counter',
@@ -48,6 +50,7 @@ describe('the metrics', () => {
     expect(await sample(metrics, requests)).toBe(1);
     expect(await sample(metrics, 'samebytes_opt_outs_refused_total')).toBe(2);
     expect(await sample(metrics, 'samebytes_pins_created_total')).toBe(1);
+    expect(await sample(metrics, 'samebytes_events_total{result="dropped"}')).toBe(1);
   });
 
   test('count durations in seconds', async () => {
