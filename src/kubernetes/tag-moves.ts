@@ -25,6 +25,7 @@ export interface TagMovesOptions {
   readonly api: Pick<CustomObjectsApi, 'listNamespacedCustomObject'>;
   readonly workloads: Pick<Workloads, 'above'>;
   readonly onMove: (revision: SeenRevision, move: TagMove) => void;
+  /** Told of each problem once in ten minutes. */
   readonly onError: (error: unknown) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
@@ -99,7 +100,7 @@ export class TagMoves {
         const pins = await this.#pinsIn(namespace);
         for (const revision of revisions.values()) await this.#compare(revision, pins);
       } catch (error) {
-        if (!signal.aborted) this.#options.onError(error);
+        if (!signal.aborted) this.#tellProblem(error);
       }
       await this.#rest();
     }
@@ -157,6 +158,14 @@ export class TagMoves {
     } catch (error) {
       throw plainError('cannot list ImagePins', error);
     }
+  }
+
+  /** An API server that is away is asked again each second. */
+  #tellProblem(error: unknown): void {
+    const key = `${String(error)}: ${error instanceof Error ? String(error.cause) : ''}`;
+    if (this.#told.has(key)) return;
+    this.#told.set(key, true);
+    this.#options.onError(error);
   }
 
   #signal(): AbortSignal {
