@@ -10,7 +10,7 @@ import type { NamedPod } from '../admission/recreation-guard.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { Events } from '../kubernetes/events.ts';
-import { TagMoves } from '../kubernetes/tag-moves.ts';
+import { TagHistory } from '../kubernetes/tag-history.ts';
 import { Workloads } from '../kubernetes/workloads.ts';
 import type { ImagePin, PinnedImage } from '../pins/image-pin.ts';
 import type { PinnerOptions } from '../pins/pinner.ts';
@@ -44,20 +44,20 @@ const date = (): Date => new Date();
 /** Joins what tells the owners of Pods what was done, and why not. */
 export function wireOwnerEvents(wiring: OwnerEventWiring, core: CoreV1Api | undefined): WiredOwnerEvents {
   const { log, metrics } = wiring;
-  const { events, tagMoves } = inCluster(wiring, core) ?? {};
+  const { events, tagHistory } = inCluster(wiring, core) ?? {};
   return {
     decided: ({ request, mode, decision }) => {
       for (const event of decisionEvents(request, mode, decision)) events?.tell(event);
       const { ownerReference: owner, revision, images } = decision;
       const isServed = images.some(({ result }) => result.is === 'pinned' && result.source === 'pin');
       if (owner === undefined || revision === undefined || !isServed) return;
-      tagMoves?.look({ ...revision, namespace: request.namespace, owner, seen: 'served', at: date() });
+      tagHistory?.look({ ...revision, namespace: request.namespace, owner, seen: 'served', at: date() });
     },
     recorded: (pin, images, { isBirth }) => {
       const owner = referenceTo(pin.revision);
       const { namespace, kind, name } = pin.revision;
       events?.tell(pinnedEvent(owner, pin, images));
-      if (isBirth) tagMoves?.look({ namespace, kind, name, owner, seen: 'born', at: date() });
+      if (isBirth) tagHistory?.look({ namespace, kind, name, owner, seen: 'born', at: date() });
     },
     split: (revision, reference, digests, chosen) => {
       const { namespace, kind, name } = revision;
@@ -73,7 +73,7 @@ export function wireOwnerEvents(wiring: OwnerEventWiring, core: CoreV1Api | unde
       events?.tell(recreatedEvent(pod));
     },
     close: async () => {
-      await tagMoves?.close();
+      await tagHistory?.close();
       await events?.close();
     },
   };
@@ -82,7 +82,7 @@ export function wireOwnerEvents(wiring: OwnerEventWiring, core: CoreV1Api | unde
 function inCluster(
   { cluster, settings, log, metrics }: OwnerEventWiring,
   core: CoreV1Api | undefined,
-): { readonly events: Events; readonly tagMoves: TagMoves | undefined } | undefined {
+): { readonly events: Events; readonly tagHistory: TagHistory | undefined } | undefined {
   if (cluster === undefined || core === undefined) return undefined;
   const workloads = new Workloads(cluster.makeApiClient(AppsV1Api));
   const events = new Events({
@@ -93,16 +93,16 @@ function inCluster(
     now,
     date,
   });
-  if (settings.pins.store !== 'kubernetes') return { events, tagMoves: undefined };
-  const tagMoves = new TagMoves({
+  if (settings.pins.store !== 'kubernetes') return { events, tagHistory: undefined };
+  const tagHistory = new TagHistory({
     api: cluster.makeApiClient(CustomObjectsApi),
     workloads,
     onMove: ({ namespace, kind, name, owner }, move) => {
-      log.info({ namespace, revision: `${kind}/${name}`, ...move }, 'tag moved');
+      log.info({ namespace, revision: `${kind}/${name}`, ...move }, 'tag moved between revisions');
       events.tell(tagMovedEvent(owner, namespace, name, move));
     },
     onError: (error) => log.warn({ error: errorFields(error) }, 'cannot look for tags that moved'),
     now,
   });
-  return { events, tagMoves };
+  return { events, tagHistory };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { PatchStrategy, ApiException, type CoreV1Api } from '@kubernetes/client-node';
 import { LRUCache } from 'lru-cache';
 import type { OwnerEvent } from '../admission/owner-event.ts';
@@ -23,6 +24,8 @@ export interface EventsOptions {
   readonly now: () => number;
   /** The wall clock. */
   readonly date: () => Date;
+  /** How long to rest after each event, in milliseconds. */
+  readonly restMs?: number;
 }
 
 interface Waiting {
@@ -32,6 +35,8 @@ interface Waiting {
 
 /** As many as client-go lets wait (tools/record/event.go). */
 const MAX_WAITING = 1_000;
+/** At most 50 a second, as a kubelet (`--event-qps`): a storm of births needs this process for its admissions. */
+const REST_MS = 20;
 const TIMEOUT_MS = 5_000;
 /** How long the last events may take when the process ends. */
 const CLOSE_MS = 2_000;
@@ -50,6 +55,7 @@ export class Events {
   readonly #waiting = new Map<string, Waiting>();
   readonly #told: LRUCache<string, true>;
   readonly #closing = new AbortController();
+  #isHurried = false;
   #running: Promise<void> | undefined;
 
   constructor(options: EventsOptions) {
@@ -76,6 +82,7 @@ export class Events {
 
   /** Writes what waits, for a short while, and nothing more. */
   async close(): Promise<void> {
+    this.#isHurried = true;
     const timer = setTimeout(() => this.#closing.abort(new Error('the process ends')), CLOSE_MS);
     await this.#running;
     clearTimeout(timer);
@@ -92,6 +99,8 @@ export class Events {
       const isHidden = workload !== undefined && event.owner.kind === 'ControllerRevision';
       if (!isHidden) await this.#write(event, times);
       if (workload !== undefined) await this.#write({ ...event, owner: workload }, times);
+      const restMs = this.#isHurried ? 0 : (this.#options.restMs ?? REST_MS);
+      if (restMs > 0) await pause(restMs);
     }
     this.#running = undefined;
   }

@@ -4,7 +4,7 @@ import { normalizedName, parseReference } from '../image/reference.ts';
 import { isObject, type JsonObject } from '../json/json-object.ts';
 import type { ImagePin, PinnedImage } from '../pins/image-pin.ts';
 import type { Revision } from '../pins/revision.ts';
-import type { ListedPin } from '../pins/tag-move.ts';
+import type { ListedPin } from '../pins/tag-history.ts';
 
 /** The ImagePin's place in the API; a test holds it equal to manifests/base. */
 export const IMAGE_PINS = { group: 'samebytes.dev', version: 'v1alpha1', plural: 'imagepins' } as const;

@@ -67,10 +67,11 @@ beforeEach(() => {
     onError: (error) => void failures.push(error),
     now: clock.now,
     date: clock.date,
+    restMs: 0,
   });
 });
 
-/** What was told is written by now. */
+/** What was told is written by now, or waits for an answer. */
 async function written(): Promise<readonly Written[]> {
   for (let turn = 0; turn < 20; turn += 1) await settle();
   return api.written;

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { TagMove } from '../../../src/admission/owner-event.ts';
 import { pinObject } from '../../../src/kubernetes/image-pin-object.ts';
-import { TagMoves, type SeenRevision } from '../../../src/kubernetes/tag-moves.ts';
+import { TagHistory, type SeenRevision } from '../../../src/kubernetes/tag-history.ts';
 import type { OwnerReference } from '../../../src/pins/revision.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { digest } from '../../support/digests.ts';
@@ -26,7 +26,7 @@ let answer: ((request: ListRequest) => unknown) | undefined;
 let workloadOf: (name: string) => string | undefined;
 let moves: { revision: SeenRevision; move: TagMove }[];
 let failures: unknown[];
-let tagMoves: TagMoves;
+let tagHistory: TagHistory;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -36,7 +36,7 @@ beforeEach(() => {
   workloadOf = () => 'deployment';
   moves = [];
   failures = [];
-  tagMoves = new TagMoves({
+  tagHistory = new TagHistory({
     api: {
       listNamespacedCustomObject: async (request: ListRequest) => {
         asked.push(request);
@@ -75,9 +75,9 @@ function seen(name: string, how: SeenRevision['seen'], namespace = 'shop'): Seen
 
 /** Everything that was to be looked at is. */
 async function looked(...revisions: SeenRevision[]): Promise<void> {
-  for (const revision of revisions) tagMoves.look(revision);
+  for (const revision of revisions) tagHistory.look(revision);
   const last = seen('last', 'born', `last-${asked.length}`);
-  tagMoves.look(last);
+  tagHistory.look(last);
   await until('the last look', async () => asked.some(({ namespace }) => namespace === last.namespace));
 }
 
@@ -119,7 +119,7 @@ test.each<[string, (name: string) => string | undefined]>([
 
 test('a thousand Pods of many revisions in one namespace cost one list', async () => {
   const names = Array.from({ length: 100 }, (_, index) => `app${index}-a`);
-  for (let pod = 0; pod < 10; pod += 1) for (const name of names) tagMoves.look(seen(name, 'served'));
+  for (let pod = 0; pod < 10; pod += 1) for (const name of names) tagHistory.look(seen(name, 'served'));
   await looked();
   expect(asked.filter(({ namespace }) => namespace === 'shop')).toEqual([
     expect.objectContaining({ group: 'samebytes.dev', plural: 'imagepins', limit: 200 }),
@@ -135,7 +135,7 @@ test('a long list is read page by page, and not without an end', async () => {
 });
 
 test('no more than a thousand revisions wait', async () => {
-  for (let index = 0; index < 5_000; index += 1) tagMoves.look(seen('web-a', 'served', `ns-${index}`));
+  for (let index = 0; index < 5_000; index += 1) tagHistory.look(seen('web-a', 'served', `ns-${index}`));
   await until('the waiting ones', async () => asked.length === 1_000);
   await looked();
   expect(asked).toHaveLength(1_001);
@@ -167,9 +167,9 @@ test('Jobs and bare Pods have no other revisions, and cost nothing', async () =>
 });
 
 test('nothing is asked after the end', async () => {
-  tagMoves.look(seen('web-b', 'born'));
-  await tagMoves.close();
-  tagMoves.look(seen('web-b', 'born'));
-  await tagMoves.close();
+  tagHistory.look(seen('web-b', 'born'));
+  await tagHistory.close();
+  tagHistory.look(seen('web-b', 'born'));
+  await tagHistory.close();
   expect(moves).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { TagMove } from '../admission/owner-event.ts';
 import { isObject } from '../json/json-object.ts';
 import type { OwnerReference } from '../pins/revision.ts';
-import { otherMeanings, type ListedPin, type OtherMeaning } from '../pins/tag-move.ts';
+import { otherMeanings, type ListedPin, type OtherMeaning } from '../pins/tag-history.ts';
 import { IMAGE_PINS, readListedPin } from './image-pin-object.ts';
 import { endingWith, plainError } from './request-options.ts';
 import type { Workloads } from './workloads.ts';
@@ -21,7 +21,7 @@ export interface SeenRevision {
   readonly at: Date;
 }
 
-export interface TagMovesOptions {
+export interface TagHistoryOptions {
   readonly api: Pick<CustomObjectsApi, 'listNamespacedCustomObject'>;
   readonly workloads: Pick<Workloads, 'above'>;
   readonly onMove: (revision: SeenRevision, move: TagMove) => void;
@@ -47,8 +47,8 @@ const REST_MS = 1_000;
  * webhook processes know the same, since they ask the ImagePins, and not the registry. It happens after admissions, out of
  * their way: one page of a namespace's pins a second at most, for all the revisions that wait; too many are passed over.
  */
-export class TagMoves {
-  readonly #options: TagMovesOptions;
+export class TagHistory {
+  readonly #options: TagHistoryOptions;
   readonly #told: LRUCache<string, true>;
   /** By namespace, and by revision in it. */
   readonly #waiting = new Map<string, Map<string, SeenRevision>>();
@@ -56,7 +56,7 @@ export class TagMoves {
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(options: TagMovesOptions) {
+  constructor(options: TagHistoryOptions) {
     this.#options = options;
     this.#told = new LRUCache({
       max: MAX_TOLD,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { otherMeanings, type ListedPin, type SeenAt } from '../../../src/pins/tag-move.ts';
+import { otherMeanings, type ListedPin, type SeenAt } from '../../../src/pins/tag-history.ts';
 import { digest } from '../../support/digests.ts';
 
 const [A, B, C] = [digest('a'), digest('b'), digest('c')];
