@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { TagMove } from '../admission/owner-event.ts';
 import { isObject } from '../json/json-object.ts';
 import type { OwnerReference } from '../pins/revision.ts';
-import { otherMeanings, type ListedPin, type OtherMeaning } from '../pins/tag-history.ts';
+import { otherMeanings, workloadKey, type ListedPin, type OtherMeaning } from '../pins/tag-history.ts';
 import { IMAGE_PINS, readListedPin } from './image-pin-object.ts';
 import { endingWith, plainError } from './request-options.ts';
 import type { Workloads } from './workloads.ts';
@@ -98,7 +98,10 @@ export class TagHistory {
       this.#waitingCount -= revisions.size;
       try {
         const pins = await this.#pinsIn(namespace);
-        for (const revision of revisions.values()) await this.#compare(revision, pins);
+        const byWorkload = Map.groupBy(pins, (pin) => workloadKey(pin.revision));
+        for (const revision of revisions.values()) {
+          await this.#compare(revision, byWorkload.get(workloadKey(revision)) ?? []);
+        }
       } catch (error) {
         if (!signal.aborted) this.#tellProblem(error);
       }

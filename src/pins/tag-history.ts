@@ -29,7 +29,8 @@ export interface OtherMeaning {
  */
 export function otherMeanings(revision: SeenAt, pins: readonly ListedPin[]): OtherMeaning[] {
   const own = pins.find((pin) => pin.revision.kind === revision.kind && pin.revision.name === revision.name);
-  const others = pins.filter((pin) => pin !== own && mayBeOfOneWorkload(pin.revision, revision));
+  const key = workloadKey(revision);
+  const others = pins.filter((pin) => pin !== own && workloadKey(pin.revision) === key);
   return (own?.images ?? []).flatMap(({ reference, digest, resolvedAt, source }): OtherMeaning[] => {
     // What Pods ran already says nothing about the tag at that time.
     if (revision.seen === 'born' && source === 'adopted') return [];
@@ -50,14 +51,7 @@ export function otherMeanings(revision: SeenAt, pins: readonly ListedPin[]): Oth
   });
 }
 
-/** Kubernetes names revisions after their workload, and a hash behind a dash. */
-function mayBeOfOneWorkload(
-  one: Pick<OwnerReference, 'kind' | 'name'>,
-  two: Pick<OwnerReference, 'kind' | 'name'>,
-): boolean {
-  return one.kind === two.kind && workloadPart(one.name) === workloadPart(two.name);
-}
-
-function workloadPart(name: string): string {
-  return name.slice(0, Math.max(name.lastIndexOf('-'), 0));
+/** The same for all revisions of a workload: Kubernetes names them after it, and a hash behind a dash. Others may share it. */
+export function workloadKey({ kind, name }: Pick<OwnerReference, 'kind' | 'name'>): string {
+  return `${kind}/${name.slice(0, Math.max(name.lastIndexOf('-'), 0))}`;
 }
