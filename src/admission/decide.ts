@@ -8,7 +8,7 @@ import type { Waits } from '../telemetry/waits.ts';
 import { changedImages } from './changed-images.ts';
 import { annotationsOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
 import type { ImageResult } from './image-result.ts';
-import type { Decision, Mode } from './outcome.ts';
+import type { Decision, Mode, RevisionName } from './outcome.ts';
 import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
 import { pullSecretNames } from './pull-secret-names.ts';
@@ -23,6 +23,8 @@ export interface DeciderOptions extends VerdictOptions {
   readonly resolver: Pick<Resolver, 'follow'>;
   readonly guard: Pick<RecreationGuard, 'shouldLeave'>;
   readonly keychain: Pick<Keychain, 'of'>;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
 }
 
 /** What a Pod is a replica of, and how the others are found. */
@@ -89,7 +91,14 @@ export class Decider {
     const results = await this.#carryOut(images, replica, request, mode, patience);
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];
-    return { ...verdict, warnings, owner: ownerName, optOutsRefused: plan.optOutsRefused };
+    return {
+      ...verdict,
+      warnings,
+      owner: ownerName,
+      ownerReference: owner.type === 'none' ? undefined : owner.owner,
+      revision: revisionNameOf(owner),
+      optOutsRefused: plan.optOutsRefused,
+    };
   }
 
   /** Whether somebody recreates this very Pod over and over since we change it: asked once per life of a Pod. */
@@ -170,14 +179,16 @@ export class Decider {
     { owner, credentialsFor }: Replica,
     patience: Patience,
   ): Promise<PinResult> {
+    const startedAtMs = this.#options.now();
+    const tookMs = (): number => Math.round(this.#options.now() - startedAtMs);
     let asked: PinResult['asked'];
     try {
       asked = await credentialsFor(reference, patience.signal, patience.waits);
       const { identity } = asked;
       const request = { reference, identity, revision: ownerKey(owner), ...patience };
-      return { ...(await this.#options.resolver.follow(request)), asked };
+      return { ...(await this.#options.resolver.follow(request)), asked, tookMs: tookMs() };
     } catch (error) {
-      return { error, asked };
+      return { error, asked, tookMs: tookMs() };
     }
   }
 }
@@ -204,6 +215,13 @@ function leaveRecreated(planned: PlannedImage): PlannedImage {
 function nameOf({ metadata }: JsonObject): string {
   const name = isObject(metadata) ? metadata['name'] : undefined;
   return typeof name === 'string' ? name : '';
+}
+
+function revisionNameOf(owner: PodOwner): RevisionName | undefined {
+  if (owner.type === 'revision') return { kind: owner.revision.kind, name: owner.revision.name };
+  return owner.type === 'controllerRevision'
+    ? { kind: 'ControllerRevision', name: owner.revision.name }
+    : undefined;
 }
 
 function metadataOf(pod: JsonObject): PodMetadata {
@@ -245,12 +263,11 @@ function imageResult(planned: PlannedImage, results: PinResults): ImageResult {
     };
   }
   const result = results.get(`${planned.do} ${planned.name}`) ?? { error: new Error('no answer') };
-  const { asked } = result;
-  if ('error' in result) {
-    return { image, is: 'failed', reference: planned.reference, error: result.error, asked };
-  }
+  const { reference } = planned;
+  const { asked, tookMs } = result;
+  if ('error' in result) return { image, is: 'failed', reference, error: result.error, asked, tookMs };
   const { digest, source, notRecorded } = result;
-  return { image, is: 'pinned', reference: planned.reference, digest, source, notRecorded, asked };
+  return { image, is: 'pinned', reference, digest, source, notRecorded, asked, tookMs };
 }
 
 function decisionOnError(error: unknown, mode: Mode): Decision {

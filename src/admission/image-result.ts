@@ -20,6 +20,7 @@ export type ImageResult =
       readonly source: DigestSource;
       readonly notRecorded: 'full' | PinStoreError | undefined;
       readonly asked: PullCredentials | undefined;
+      readonly tookMs?: number | undefined;
     }
   | {
       readonly image: PodImage;
@@ -28,6 +29,8 @@ export type ImageResult =
       readonly error: unknown;
       /** With whose credentials a registry was asked, as far as it came to that. */
       readonly asked: PullCredentials | undefined;
+      /** How long it took to find that out, in milliseconds; where a registry or cache was asked. */
+      readonly tookMs?: number | undefined;
     };
 
 export type PinnedResult = Extract<ImageResult, { is: 'pinned' }>;

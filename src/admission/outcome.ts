@@ -1,3 +1,4 @@
+import type { OwnerReference } from '../pins/revision.ts';
 import type { FailureCode } from './failure.ts';
 
 /**
@@ -31,7 +32,12 @@ export interface ImageDecision {
   readonly container: string;
   readonly reference: string;
   readonly result:
-    | { readonly is: 'pinned'; readonly digest: string; readonly source: DigestSource }
+    | {
+        readonly is: 'pinned';
+        readonly digest: string;
+        readonly source: DigestSource;
+        readonly tookMs?: number | undefined;
+      }
     | { readonly is: 'left'; readonly reason: LeftReason }
     | {
         readonly is: 'failed';
@@ -39,6 +45,8 @@ export interface ImageDecision {
         /** Whose credentials a registry was asked with, by the names of their Secrets; for the log. */
         readonly tried?: readonly string[];
         readonly error: unknown;
+        /** How long it took to hear what the tag means, in milliseconds; where that was asked. */
+        readonly tookMs?: number | undefined;
       };
 }
 
@@ -58,8 +66,20 @@ export interface Decision {
   readonly images: readonly ImageDecision[];
   /** `ReplicaSet/web-5d8f`, for the log; undefined for bare Pods. */
   readonly owner?: string | undefined;
+  /** The same owner as an object that events can be about. */
+  readonly ownerReference?: OwnerReference | undefined;
+  /** What the Pod is a replica of, as far as the Pod tells. */
+  readonly revision?: RevisionName | undefined;
+  /** Why which images run by their tag, or are pinned for this Pod alone, though they should not: for events. */
+  readonly notPinned?: readonly string[];
   /** How many annotations asked for a policy that the operator's rules do not allow. */
   readonly optOutsRefused: number;
+}
+
+/** A revision by what it is called. */
+export interface RevisionName {
+  readonly kind: string;
+  readonly name: string;
 }
 
 /** One operation of a JSON Patch (RFC 6902). */

@@ -29,7 +29,7 @@ export interface VerdictInput {
   readonly results: readonly ImageResult[];
 }
 
-type Verdict = Pick<Decision, 'outcome' | 'denial' | 'patch' | 'warnings' | 'images'>;
+type Verdict = Pick<Decision, 'outcome' | 'denial' | 'patch' | 'warnings' | 'images' | 'notPinned'>;
 
 /** How many images a denial names; the log has them all. */
 const MAX_NAMED_IMAGES = 5;
@@ -62,7 +62,14 @@ export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict
   }
   const patch = patchOf(input, pinned, options);
   const outcome = outcomeOf(pinned, failed, results);
-  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned)], images };
+  const notPinned = results.filter(isUnexpected).flatMap((result) => warningsOf(result, mode, owner));
+  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned)], images, notPinned };
+}
+
+/** Whether whoever looks after the owner should hear of it: neither policy nor the reference itself made it so. */
+function isUnexpected(result: ImageResult): boolean {
+  if (result.is === 'left') return result.reason === 'custom_owner';
+  return result.is === 'failed' || result.notRecorded !== undefined;
 }
 
 function outcomeOf(
@@ -175,7 +182,8 @@ function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
     reference: shorten(image.image, MAX_REPORTED_CHARACTERS),
   };
   if (result.is === 'pinned') {
-    return { ...shared, result: { is: 'pinned', digest: result.digest, source: result.source } };
+    const { digest, source } = result;
+    return { ...shared, result: { is: 'pinned', digest, source, ...tookMsOf(result) } };
   }
   if (result.is === 'left') return { ...shared, result: { is: 'left', reason: result.reason } };
   return {
@@ -185,8 +193,13 @@ function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
       code: failureOf(result.error, owner).code,
       ...(result.asked === undefined ? {} : { tried: triedBy(result.error, result.asked) }),
       error: result.error,
+      ...tookMsOf(result),
     },
   };
+}
+
+function tookMsOf({ tookMs }: PinnedResult | FailedResult): { readonly tookMs?: number } {
+  return tookMs === undefined ? {} : { tookMs };
 }
 
 /** Pull secrets that could not be used where a registry was asked: the node will miss them as well. */

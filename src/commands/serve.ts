@@ -7,6 +7,7 @@ import { findCluster, KubeconfigError, ownNamespace } from '../kubernetes/cluste
 import { WebhookConfiguration } from '../kubernetes/webhook-configuration.ts';
 import { createLog, errorFields, type Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { followLogLevel } from './follow-log-level.ts';
 import { CommandError, type Surroundings } from './surroundings.ts';
 import { VERSION } from './version.ts';
 import { startWebhook, type RunningWebhook } from './webhook.ts';
@@ -38,8 +39,9 @@ async function serve(
     stopped.resolve(name);
     starting.abort(new CommandError(`stopped by ${name} before it was ready`));
   });
-  const { log, webhook, cluster } = await start(flags, env, output.isTTY, starting.signal);
+  const { log, webhook, cluster, stopFollowing } = await start(flags, env, output.isTTY, starting.signal);
   const signal = await stopped.promise;
+  stopFollowing();
   log.info({ signal }, 'stopping: requests under way are finished first');
   // At a terminal there is no Service that has to be told before requests stop coming.
   await webhook.stop({ drain: signal !== 'SIGINT' });
@@ -47,14 +49,24 @@ async function serve(
   log.info('stopped');
 }
 
+interface Started {
+  readonly log: Logger;
+  readonly webhook: RunningWebhook;
+  readonly cluster: ClusterConnection | undefined;
+  /** Ends the look for another log level in the settings file. */
+  readonly stopFollowing: () => void;
+}
+
 async function start(
   flags: Record<string, string | undefined>,
   env: Surroundings['env'],
   pretty: boolean,
   signal: AbortSignal,
-): Promise<{ log: Logger; webhook: RunningWebhook; cluster: ClusterConnection | undefined }> {
+): Promise<Started> {
   try {
-    const settings = loadSettings(flags['config'], { flags, env });
+    const file = flags['config'];
+    const overrides = { flags, env };
+    const settings = loadSettings(file, overrides);
     const log = createLog({ level: settings.log.level, pretty });
     const cluster = findCluster(settings.kubernetes.kubeconfig);
     const metrics = new Metrics({ processMetrics: true });
@@ -74,7 +86,8 @@ async function start(
     if (settings.pins.store === 'memory') {
       log.warn('pins are kept in memory: they end with this process, and no other process knows them');
     }
-    return { log, webhook, cluster };
+    const stopFollowing = file === undefined ? () => {} : followLogLevel({ file, overrides, settings, log });
+    return { log, webhook, cluster, stopFollowing };
   } catch (error) {
     throw startError(error);
   }

@@ -49,7 +49,7 @@ export async function startWebhook(
       log.info('serving certificate renewed');
     },
   });
-  const { decider, tagMoves, close } = wireDecider(options);
+  const { decider, tagMoves, tellOwner, close } = wireDecider(options);
   const dashboard = wireDashboard(options, tagMoves);
   const app = createWebhookApp({
     decider,
@@ -66,6 +66,7 @@ export async function startWebhook(
       });
       logAdmission(log, event);
       dashboard.recorder?.admission(event);
+      tellOwner(event);
     },
     onBadRequest: ({ status, message, durationMs }) => {
       metrics.admissions.countInvalid(durationMs);

@@ -8,7 +8,7 @@ import { ClusterPullSecrets } from '../kubernetes/pull-secrets.ts';
 import type { TagMoves } from '../pins/tag-moves.ts';
 import { Resolver } from '../resolver/resolver.ts';
 import { errorFields } from '../telemetry/log.ts';
-import { wirePins, type PinWiring } from './wire-pins.ts';
+import { wirePins, type PinWiring, type WiredPins } from './wire-pins.ts';
 import { wireRegistry } from './wire-registry.ts';
 
 export type WiringOptions = PinWiring;
@@ -19,6 +19,8 @@ const now = (): number => performance.now();
 export interface WiredDecider {
   readonly decider: Decider;
   readonly tagMoves: TagMoves;
+  /** For decisions that are answered. */
+  readonly tellOwner: WiredPins['tellOwner'];
   readonly close: () => Promise<void>;
 }
 
@@ -45,9 +47,9 @@ export function wireDecider(options: WiringOptions): WiredDecider {
   const pins = wirePins(options, { resolver, client: registry.client });
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
-  const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy });
+  const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy, now });
   const close = async (): Promise<void> => void (await Promise.all([pins.close(), registry.close()]));
-  return { decider, tagMoves: pins.tagMoves, close };
+  return { decider, tagMoves: pins.tagMoves, tellOwner: pins.tellOwner, close };
 }
 
 function immutableTags({ registries }: Settings): (reference: ImageReference) => boolean {

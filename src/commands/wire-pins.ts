@@ -1,16 +1,12 @@
 import { AppsV1Api, CoreV1Api, CustomObjectsApi } from '@kubernetes/client-node';
 import { RecreationGuard } from '../admission/recreation-guard.ts';
-import type { Settings } from '../config/settings.ts';
-import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { ClusterSiblings } from '../kubernetes/cluster-siblings.ts';
 import { ClusterControllerRevisions } from '../kubernetes/controller-revisions.ts';
-import { Events } from '../kubernetes/events.ts';
 import { ImagePinStore } from '../kubernetes/image-pin-store.ts';
 import { MetadataApi } from '../kubernetes/metadata-api.ts';
 import { PinWatch } from '../kubernetes/pin-watch.ts';
 import { ClusterPodLives } from '../kubernetes/pod-lives.ts';
-import type { ImagePin } from '../pins/image-pin.ts';
-import { MemoryPinStore } from '../pins/memory-pin-store.ts';
+import { MemoryPinStore, type MemoryPinStoreOptions } from '../pins/memory-pin-store.ts';
 import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
@@ -18,16 +14,12 @@ import { RevisionFinder } from '../pins/revision-finder.ts';
 import { TagMoves } from '../pins/tag-moves.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import type { Resolver } from '../resolver/resolver.ts';
-import { errorFields, type Logger } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { errorFields } from '../telemetry/log.ts';
+import { logPinCreated, logPinEnded, logPinExtended } from '../telemetry/pin-log.ts';
 import { CommandError } from './surroundings.ts';
+import { wireOwnerEvents, type OwnerEventWiring, type WiredOwnerEvents } from './wire-owner-events.ts';
 
-export interface PinWiring {
-  readonly settings: Settings;
-  /** Undefined without a cluster to ask. */
-  readonly cluster: ClusterConnection | undefined;
-  readonly log: Logger;
-  readonly metrics: Metrics;
+export interface PinWiring extends OwnerEventWiring {
   /** Replaced by the demo, to show what happens without a memory. */
   readonly createPinner?: (options: PinnerOptions) => Pick<Pinner, 'pin'>;
 }
@@ -37,6 +29,8 @@ export interface WiredPins {
   readonly guard: RecreationGuard;
   /** Whoever wants to know of moved tags subscribes here. */
   readonly tagMoves: TagMoves;
+  /** To be told of each decision once it is answered, for events on the Pod's owner. */
+  readonly tellOwner: WiredOwnerEvents['decided'];
   readonly close: () => Promise<void>;
 }
 
@@ -53,26 +47,10 @@ export function wirePins(
   const { store: kind, maxRevisions, maxRecreations, recreatedWithinMs } = settings.pins;
   const memory = new PinMemory({ maxPins: maxRevisions, now });
   const core = cluster?.makeApiClient(CoreV1Api);
-  const events =
-    core &&
-    new Events({
-      api: core,
-      onError: (error) => log.warn({ error: errorFields(error) }, 'cannot write an event'),
-      now,
-    });
-  const { store, watch } = kind === 'memory' ? inMemory(wiring, memory) : inCluster(wiring, memory);
+  const owners = wireOwnerEvents(wiring, core);
+  const { store, watch } =
+    kind === 'memory' ? inMemory(wiring, memory, owners) : inCluster(wiring, memory, owners);
 
-  const onSplit: PinnerOptions['onSplit'] = (revision, reference, digests, chosen) => {
-    const { namespace, kind: ownerKind, name } = revision;
-    metrics.pins.countRevisionSplit();
-    log.warn({ namespace, revision: `${ownerKind}/${name}`, reference, digests, chosen }, 'revision split');
-    events?.warn({
-      namespace,
-      owner: revision,
-      reason: 'RevisionSplit',
-      message: `Pods of this revision ran different bytes of ${reference} before samebytes could pin it (${digests.slice(0, 4).join(', ')}); new Pods get ${chosen ?? 'what the tag means now'}. To heal it: kubectl rollout restart`,
-    });
-  };
   const revisions = new RevisionFinder({
     controllerRevisions: cluster && new ClusterControllerRevisions(cluster.makeApiClient(AppsV1Api)),
     maxRevisions,
@@ -94,7 +72,7 @@ export function wirePins(
     siblings: cluster && core && new ClusterSiblings({ pods: core, metadata: new MetadataApi(cluster), now }),
     resolver: sources.resolver,
     manifests: sources.client,
-    onSplit,
+    onSplit: owners.split,
     tagMoves,
     countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
@@ -103,33 +81,26 @@ export function wirePins(
     maxRecreations,
     withinMs: recreatedWithinMs,
     lives: core && new ClusterPodLives(core),
-    onLeftAlone: ({ namespace, name, owner }) => {
-      metrics.pins.countPodLeftAlone();
-      log.warn({ namespace, pod: name, owner: `${owner.kind}/${owner.name}` }, 'pod left alone');
-      events?.warn({
-        namespace,
-        owner,
-        reason: 'ImageNotPinned',
-        message: `Pod ${name} was recreated over and over right after samebytes pinned it, so it is left alone now: does its controller compare images? Turn samebytes off for it: annotation samebytes.dev/policy: "off" on the Pods`,
-      });
-    },
+    onLeftAlone: owners.leftAlone,
     now,
   });
   metrics.pins.watchMemory(() => memory.isOpen);
-  metrics.caches.watch({ ...memory.caches, ...revisions.caches, ...guard.caches, ...events?.caches });
-  metrics.caches.watch(tagMoves.caches);
+  metrics.caches.watch({ ...memory.caches, ...revisions.caches, ...guard.caches, ...tagMoves.caches });
   watch?.start();
-  return { pinner, guard, tagMoves, close: async () => watch?.stop() };
+  const close = async (): Promise<void> => void (await Promise.all([watch?.stop(), owners.close()]));
+  return { pinner, guard, tagMoves, tellOwner: owners.decided, close };
 }
 
 function inMemory(
-  { settings, log, metrics }: PinWiring,
+  wiring: PinWiring,
   memory: PinMemory,
+  owners: WiredOwnerEvents,
 ): { store: PinStore; watch: undefined } {
+  const { settings, log, metrics } = wiring;
   memory.open();
   const store = new MemoryPinStore({
     maxRevisions: settings.pins.maxRevisions,
-    onCreated: (pin) => logBirth(log, metrics, pin),
+    ...recording(wiring, owners),
     onForgotten: ({ revision: { namespace, name } }) =>
       log.warn({ namespace, revision: name }, 'pin forgotten: pins.maxRevisions is reached'),
   });
@@ -138,9 +109,11 @@ function inMemory(
 }
 
 function inCluster(
-  { cluster, log, metrics }: PinWiring,
+  wiring: PinWiring,
   memory: PinMemory,
+  owners: WiredOwnerEvents,
 ): { store: PinStore; watch: PinWatch } {
+  const { cluster, log, metrics } = wiring;
   if (cluster === undefined) {
     throw new CommandError(
       'pins are kept in a cluster, and there is none: name one with --kubeconfig, or try samebytes with --pin-store memory',
@@ -148,16 +121,16 @@ function inCluster(
   }
   const store = new ImagePinStore({
     api: cluster.makeApiClient(CustomObjectsApi),
-    onCreated: (pin) => logBirth(log, metrics, pin),
+    ...recording(wiring, owners),
     onConflict: () => metrics.pins.countConflict(),
     onProblem: (pin, problem) => log.warn({ ...pin, problem }, 'ImagePin that samebytes did not write'),
   });
   const watch = new PinWatch({
     api: new MetadataApi(cluster),
     memory,
-    onEnded: ({ namespace, name }) => {
+    onEnded: (ended) => {
       metrics.pins.countEnded();
-      log.info({ namespace, pin: name }, 'pin ended');
+      logPinEnded(log, ended);
     },
     onGap: (error) => {
       metrics.pins.countWatchGap();
@@ -170,8 +143,20 @@ function inCluster(
   return { store, watch };
 }
 
-function logBirth(log: Logger, metrics: Metrics, { revision, images }: ImagePin): void {
-  metrics.pins.countCreated();
-  const { namespace, kind, name, uid } = revision;
-  log.info({ namespace, revision: `${kind}/${name}`, revisionUid: uid, images }, 'pin created');
+/** What both stores tell when they recorded something. */
+function recording(
+  { log, metrics }: PinWiring,
+  { recorded }: WiredOwnerEvents,
+): Pick<MemoryPinStoreOptions, 'onCreated' | 'onAdded'> {
+  return {
+    onCreated: (pin) => {
+      metrics.pins.countCreated();
+      logPinCreated(log, pin);
+      recorded(pin, pin.images, { isBirth: true });
+    },
+    onAdded: (pin, added) => {
+      logPinExtended(log, pin, added);
+      recorded(pin, added, { isBirth: false });
+    },
+  };
 }

@@ -51,6 +51,11 @@ export function loadSettings(file: string | undefined, overrides: Overrides): Se
   );
 }
 
+/** The text of a settings file, to see whether it changed. @throws {SettingsError} where it cannot be read. */
+export function settingsText(file: string): string {
+  return readText(file, 'settings');
+}
+
 /** The PEM text of a file that a setting names. @throws {SettingsError} where it cannot be read. */
 export function readCaFile(file: string, setting: string): string {
   const text = readText(file, setting);
@@ -62,7 +67,7 @@ export function readCaFile(file: string, setting: string): string {
 
 function readYaml(file: string): Record<string, unknown> {
   const lines = new LineCounter();
-  const document = parseDocument(readText(file, 'settings'), { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(settingsText(file), { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
     const problems = document.errors.map(
       ({ message, pos }) => `line ${lines.linePos(pos[0]).line}: ${message}`,

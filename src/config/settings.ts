@@ -224,7 +224,11 @@ const log = z.strictObject({
   level: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe('The least severity that is logged.'),
+    .describe('The least severity that is logged. Taken from a changed file without a restart.'),
+  reloadMs: durationMs
+    .min(100)
+    .default(10_000)
+    .describe('How often the settings file is read again for another level, in milliseconds.'),
 });
 
 /** Everything that can be set, with its defaults. Unknown names are errors. */

@@ -1,81 +1,169 @@
-import { randomUUID } from 'node:crypto';
-import type { CoreV1Api } from '@kubernetes/client-node';
+import { setTimeout as pause } from 'node:timers/promises';
+import { PatchStrategy, ApiException, type CoreV1Api } from '@kubernetes/client-node';
+import type { OwnerEvent } from '../admission/owner-event.ts';
 import type { OwnerReference } from '../pins/revision.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
-import { endingWith, plainCause } from './request-options.ts';
-
-/** What happened, for `kubectl describe` of the object that it happened to. */
-export interface OwnerEvent {
-  readonly namespace: string;
-  readonly owner: OwnerReference;
-  readonly reason: 'RevisionSplit' | 'ImageNotPinned';
-  readonly message: string;
-}
+import type { EventResult } from '../telemetry/event-result.ts';
+import { EventCorrelator, type CorrelatedEvent } from './event-correlator.ts';
+import { endingWith, plainCause, sendingAs } from './request-options.ts';
+import type { Workloads } from './workloads.ts';
 
 export interface EventsOptions {
-  readonly api: Pick<CoreV1Api, 'createNamespacedEvent'>;
+  readonly api: Pick<CoreV1Api, 'createNamespacedEvent' | 'patchNamespacedEvent'>;
+  readonly workloads: Pick<Workloads, 'above'>;
+  readonly onResult: (result: EventResult) => void;
+  /** Told of each problem once in ten minutes. */
   readonly onError: (error: unknown) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+  /** The wall clock. */
+  readonly date: () => Date;
+  /** How long to rest after each event, in milliseconds. */
+  readonly restMs?: number;
 }
 
-/** The same words about the same object are said once in this time. */
-const REPEAT_MS = 10 * 60_000;
-const MAX_REMEMBERED = 5_000;
-const MAX_UNDER_WAY = 20;
-const TIMEOUT_MS = 5_000;
-const MAX_MESSAGE_LENGTH = 1_000;
+interface Waiting {
+  readonly event: OwnerEvent;
+  readonly times: number;
+}
 
-/** Warning events on the owners of Pods: never waited for, said once, and dropped where they would pile up. */
+/** As many as client-go lets wait (tools/record/event.go). */
+const MAX_WAITING = 1_000;
+/** At most 50 a second, as a kubelet (`--event-qps`): a storm of births needs this process for its admissions. */
+const REST_MS = 20;
+const TIMEOUT_MS = 5_000;
+/** How long the last events may take when the process ends. */
+const CLOSE_MS = 2_000;
+const TELL_AGAIN_MS = 10 * 60_000;
+const MAX_TOLD = 20;
+const COMPONENT = 'samebytes';
+
+/**
+ * Events about the owners of Pods, and about the Deployment above a ReplicaSet, which is what people describe. Nobody waits
+ * for them: they are written one after another, without a second try; where too many wait, further ones are dropped.
+ */
 export class Events {
   readonly #options: EventsOptions;
-  readonly #said: BoundedCache<string, true>;
-  #underWay = 0;
+  readonly #correlator: EventCorrelator;
+  /** In the order of their first occurrence; what happens again while it waits is written once. */
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #told: BoundedCache<string, true>;
+  readonly #closing = new AbortController();
+  #isHurried = false;
+  #running: Promise<void> | undefined;
 
   constructor(options: EventsOptions) {
     this.#options = options;
-    this.#said = new BoundedCache({
-      max: MAX_REMEMBERED,
-      ttl: REPEAT_MS,
+    this.#correlator = new EventCorrelator(options);
+    this.#told = new BoundedCache({
+      max: MAX_TOLD,
+      ttl: TELL_AGAIN_MS,
       ttlResolution: 0,
       perf: { now: options.now },
     });
   }
 
   get caches(): WatchedCaches {
-    return { event: this.#said };
+    return { ...this.#correlator.caches, event_problem: this.#told };
   }
 
-  warn(event: OwnerEvent): void {
-    const key = `${event.owner.uid} ${event.reason} ${event.message}`;
-    if (this.#said.has(key) || this.#underWay >= MAX_UNDER_WAY) return;
-    this.#said.set(key, true);
-    void this.#send(event);
-  }
-
-  async #send({ namespace, owner, reason, message }: OwnerEvent): Promise<void> {
-    const now = new Date();
-    const body = {
-      metadata: { name: `samebytes-${randomUUID()}`, namespace },
-      involvedObject: { ...owner, namespace },
-      reason,
-      message: message.slice(0, MAX_MESSAGE_LENGTH),
-      type: 'Warning',
-      source: { component: 'samebytes' },
-      firstTimestamp: now,
-      lastTimestamp: now,
-      count: 1,
-    };
-    this.#underWay += 1;
-    try {
-      await this.#options.api.createNamespacedEvent(
-        { namespace, body },
-        endingWith(AbortSignal.timeout(TIMEOUT_MS)),
-      );
-    } catch (error) {
-      this.#options.onError(plainCause(error));
-    } finally {
-      this.#underWay -= 1;
+  tell(event: OwnerEvent): void {
+    const { namespace, owner, reason, message } = event;
+    const key = JSON.stringify([namespace, owner.kind, owner.name, owner.uid, reason, message]);
+    const before = this.#waiting.get(key);
+    if ((before === undefined && this.#waiting.size >= MAX_WAITING) || this.#closing.signal.aborted) {
+      return this.#options.onResult('dropped');
     }
+    this.#waiting.set(key, { event, times: (before?.times ?? 0) + 1 });
+    this.#running ??= this.#run();
+  }
+
+  /** Writes what waits, for a short while, and nothing more. */
+  async close(): Promise<void> {
+    this.#isHurried = true;
+    const timer = setTimeout(() => this.#closing.abort(new Error('the process ends')), CLOSE_MS);
+    await this.#running;
+    clearTimeout(timer);
+    this.#closing.abort(new Error('the process ends'));
+  }
+
+  async #run(): Promise<void> {
+    // Whoever told of the first one is in the middle of an admission.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const [key, { event, times }] of this.#waiting) {
+      this.#waiting.delete(key);
+      const workload = await this.#workloadAbove(event);
+      // Nobody describes a ControllerRevision.
+      const isHidden = workload !== undefined && event.owner.kind === 'ControllerRevision';
+      if (!isHidden) await this.#write(event, times);
+      if (workload !== undefined) await this.#write({ ...event, owner: workload }, times);
+      const restMs = this.#isHurried ? 0 : (this.#options.restMs ?? REST_MS);
+      if (restMs > 0) await pause(restMs);
+    }
+    this.#running = undefined;
+  }
+
+  async #workloadAbove({ namespace, owner }: OwnerEvent): Promise<OwnerReference | undefined> {
+    try {
+      return await this.#options.workloads.above(namespace, owner, this.#signal());
+    } catch (error) {
+      this.#tellOnce(error);
+      return undefined;
+    }
+  }
+
+  async #write(event: OwnerEvent, times: number): Promise<void> {
+    const correlated = this.#correlator.observe(event, times);
+    if (correlated === undefined) return this.#options.onResult('limited');
+    try {
+      const isThere = !correlated.isNew && (await this.#raise(correlated));
+      if (!isThere) await this.#create(correlated);
+      this.#options.onResult('written');
+    } catch (error) {
+      this.#options.onResult('failed');
+      this.#tellOnce(plainCause(error));
+    }
+  }
+
+  /** Raises the count of an event; false where it is not there, since it never got there or its time was up. */
+  async #raise({ namespace, name, message, count }: CorrelatedEvent): Promise<boolean> {
+    const body = { message, count, lastTimestamp: this.#options.date() };
+    const options = sendingAs(PatchStrategy.StrategicMergePatch, this.#signal());
+    try {
+      await this.#options.api.patchNamespacedEvent({ namespace, name, body }, options);
+      return true;
+    } catch (error) {
+      if (error instanceof ApiException && error.code === 404) return false;
+      throw error;
+    }
+  }
+
+  async #create(event: CorrelatedEvent): Promise<void> {
+    const { namespace, owner, type, reason, message, name, count, firstAt } = event;
+    const body = {
+      metadata: { name, namespace },
+      involvedObject: { ...owner, namespace },
+      type,
+      reason,
+      message,
+      count,
+      firstTimestamp: firstAt,
+      lastTimestamp: this.#options.date(),
+      source: { component: COMPONENT },
+      reportingComponent: COMPONENT,
+      reportingInstance: '',
+    };
+    await this.#options.api.createNamespacedEvent({ namespace, body }, endingWith(this.#signal()));
+  }
+
+  #signal(): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), this.#closing.signal]);
+  }
+
+  #tellOnce(error: unknown): void {
+    const problem = String(error);
+    if (this.#told.has(problem) || this.#closing.signal.aborted) return;
+    this.#told.set(problem, true);
+    this.#options.onError(error);
   }
 }

@@ -4,6 +4,7 @@ import { normalizedName, parseReference } from '../image/reference.ts';
 import { isObject, type JsonObject } from '../json/json-object.ts';
 import type { ImagePin, PinnedImage } from '../pins/image-pin.ts';
 import type { Revision } from '../pins/revision.ts';
+import type { ListedPin } from '../pins/tag-history.ts';
 
 /** The ImagePin's place in the API; a test holds it equal to manifests/base. */
 export const IMAGE_PINS = { group: 'samebytes.dev', version: 'v1alpha1', plural: 'imagepins' } as const;
@@ -65,6 +66,20 @@ export function readPinObject(object: unknown, revision: Revision): ReadPin | un
     return image === undefined ? [] : [image];
   });
   return { pin: { revision, images: usable, id: uid }, resourceVersion, problems };
+}
+
+/** Reads an item of a list of ImagePins; undefined where somebody wrote it otherwise than we do. */
+export function readListedPin(object: unknown): ListedPin | undefined {
+  const spec = isObject(object) ? object['spec'] : undefined;
+  const stated = isObject(spec) ? spec['revision'] : undefined;
+  if (!isObject(spec) || !isObject(stated)) return undefined;
+  const { apiVersion, kind, name, uid } = stated;
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string') return undefined;
+  if (typeof name !== 'string' || typeof uid !== 'string') return undefined;
+  const images = (Array.isArray(spec['images']) ? spec['images'] : []).flatMap(
+    (image) => readImage(image) ?? [],
+  );
+  return { revision: { apiVersion, kind, name, uid }, images };
 }
 
 function readImage(entry: unknown): PinnedImage | undefined {

@@ -14,6 +14,8 @@ type ObjectsApi = Pick<
 export interface ImagePinStoreOptions {
   readonly api: ObjectsApi;
   readonly onCreated: (pin: ImagePin) => void;
+  /** Images were added to a pin that was there. */
+  readonly onAdded: (pin: ImagePin, added: readonly PinnedImage[]) => void;
   /** Another process was faster, and its digests are used. */
   readonly onConflict: () => void;
   /** An ImagePin holds what we never write. */
@@ -106,7 +108,10 @@ export class ImagePinStore implements PinStore {
     const replaced = await this.#call('pin_unwritable', revision, signal, 409, (options) =>
       this.#options.api.replaceNamespacedCustomObject(request, options),
     );
-    return replaced === undefined ? undefined : this.#decode(replaced, revision, 'pin_unwritable').pin;
+    if (replaced === undefined) return undefined;
+    const after = this.#decode(replaced, revision, 'pin_unwritable').pin;
+    this.#options.onAdded(after, all.slice(pin.images.length));
+    return after;
   }
 
   #decode(object: unknown, revision: Revision, code: PinStoreError['code']): Found {

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isObject, type JsonObject } from '../json/json-object.ts';
+import type { ImagePin } from '../pins/image-pin.ts';
 import type { PinMemory } from '../pins/pin-memory.ts';
+import type { OwnerReference } from '../pins/revision.ts';
 import { IMAGE_PINS } from './image-pin-object.ts';
 import type { MetadataApi, WatchEvent } from './metadata-api.ts';
 
@@ -9,6 +11,12 @@ export interface EndedPin {
   readonly namespace: string;
   readonly name: string;
   readonly id: string;
+  /** Whose it was. */
+  readonly revision: OwnerReference | undefined;
+  /** RFC 3339. */
+  readonly bornAt: string | undefined;
+  /** What was in it, where the memory knew. */
+  readonly pin: ImagePin | undefined;
 }
 
 export interface PinWatchOptions {
@@ -124,12 +132,14 @@ export class PinWatch {
   }
 
   #ended({ metadata }: JsonObject): void {
-    const { namespace, name, uid } = isObject(metadata) ? metadata : {};
+    const { namespace, name, uid, ownerReferences, creationTimestamp } = isObject(metadata) ? metadata : {};
     if (typeof namespace !== 'string' || typeof name !== 'string' || typeof uid !== 'string') {
       throw new GapError('a deletion without a name');
     }
-    this.#options.memory.forget(uid);
-    this.#options.onEnded({ namespace, name, id: uid });
+    const pin = this.#options.memory.forget(uid);
+    const bornAt = typeof creationTimestamp === 'string' ? creationTimestamp : undefined;
+    const revision = pin?.revision ?? firstOwner(ownerReferences);
+    this.#options.onEnded({ namespace, name, id: uid, revision, bornAt, pin });
   }
 }
 
@@ -137,4 +147,13 @@ function versionOf({ metadata }: JsonObject): string {
   const version = isObject(metadata) ? metadata['resourceVersion'] : undefined;
   if (typeof version !== 'string' || version === '') throw new GapError('an object without resourceVersion');
   return version;
+}
+
+/** A pin belongs to its revision and to nothing else. */
+function firstOwner(references: unknown): OwnerReference | undefined {
+  const [owner] = Array.isArray(references) ? (references as unknown[]) : [];
+  if (!isObject(owner)) return undefined;
+  const { apiVersion, kind, name, uid } = owner;
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string') return undefined;
+  return typeof name === 'string' && typeof uid === 'string' ? { apiVersion, kind, name, uid } : undefined;
 }

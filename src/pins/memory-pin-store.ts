@@ -7,16 +7,19 @@ export interface MemoryPinStoreOptions {
   /** How many revisions are kept; past that the least recently used is forgotten, and with it its promise. */
   readonly maxRevisions: number;
   readonly onCreated: (pin: ImagePin) => void;
+  /** Images were added to a pin that was there. */
+  readonly onAdded: (pin: ImagePin, added: readonly PinnedImage[]) => void;
   readonly onForgotten: (pin: ImagePin) => void;
 }
 
 /** Pins in this process's memory: for the demo, the bench and curl. They do not outlive the process. */
 export class MemoryPinStore implements PinStore {
   readonly #pins: BoundedCache<string, ImagePin>;
-  readonly #onCreated: (pin: ImagePin) => void;
+  readonly #options: MemoryPinStoreOptions;
 
-  constructor({ maxRevisions, onCreated, onForgotten }: MemoryPinStoreOptions) {
-    this.#onCreated = onCreated;
+  constructor(options: MemoryPinStoreOptions) {
+    const { maxRevisions, onForgotten } = options;
+    this.#options = options;
     this.#pins = new BoundedCache({
       max: maxRevisions,
       dispose: (pin, _key, reason) => {
@@ -38,7 +41,9 @@ export class MemoryPinStore implements PinStore {
     const existing = this.#pins.get(key);
     const pin = { revision, images: addImages(existing?.images ?? [], images), id: key };
     this.#pins.set(key, pin);
-    if (existing === undefined) this.#onCreated(pin);
+    const added = pin.images.slice(existing?.images.length ?? 0);
+    if (existing === undefined) this.#options.onCreated(pin);
+    else if (added.length > 0) this.#options.onAdded(pin, added);
     return pin;
   }
 }

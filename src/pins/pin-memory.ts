@@ -76,11 +76,14 @@ export class PinMemory {
     this.#keys.set(pin.id, key);
   }
 
-  /** The pin with this id was deleted. */
-  forget(id: string): void {
+  /** The pin with this id was deleted. Returns it where it was kept. */
+  forget(id: string): ImagePin | undefined {
     this.#tombstones.set(id, true);
     const key = this.#keys.get(id);
-    if (key !== undefined) this.#pins.delete(key);
+    if (key === undefined) return undefined;
+    const pin = this.#pins.peek(key);
+    this.#pins.delete(key);
+    return pin;
   }
 
   /** From now on every deletion is told by {@link forget}. What was read before may have been deleted before. */

@@ -48,10 +48,18 @@ export interface Pinned {
   readonly asked?: PullCredentials | undefined;
   /** Why the revision does not remember it, where it should and does not. */
   readonly notRecorded?: 'full' | PinStoreError;
+  /** How long it took to hear what the tag means, with credentials and all, in milliseconds; where that was asked. */
+  readonly tookMs?: number | undefined;
 }
 
 /** A digest, or what stood in its way: a RegistryError, a PinStoreError or the signal's reason. */
-export type PinResult = Pinned | { readonly error: unknown; readonly asked?: PullCredentials | undefined };
+export type PinResult =
+  | Pinned
+  | {
+      readonly error: unknown;
+      readonly asked?: PullCredentials | undefined;
+      readonly tookMs?: number | undefined;
+    };
 export type PinResults = ReadonlyMap<string, PinResult>;
 
 /** Looks into manifests; the registry client in the product. */
@@ -223,7 +231,8 @@ export class Pinner {
     if (adoption.split.length > 1 && recording !== 'nothing') {
       onSplit(revision, normalizedName(reference), adoption.split, adoption.adopt ?? tagDigest);
     }
-    return adoption.adopt === undefined ? resolved : { digest: adoption.adopt, source: 'sibling', asked };
+    if (adoption.adopt === undefined) return resolved;
+    return { digest: adoption.adopt, source: 'sibling', asked, tookMs: resolved.tookMs };
   }
 
   async #record(
@@ -257,6 +266,8 @@ export class Pinner {
   ): Promise<PinResults> {
     const key = revision === undefined ? undefined : revisionKey(revision);
     const results = references.map(async ([name, reference]): Promise<[string, PinResult]> => {
+      const startedAt = this.#options.now();
+      const tookMs = (): number => Math.max(this.#options.now().getTime() - startedAt.getTime(), 0);
       let asked: PullCredentials | undefined;
       try {
         asked = await credentialsFor(reference, signal, waits);
@@ -266,9 +277,9 @@ export class Pinner {
         if (resolution.source === 'registry') {
           this.#options.tagMoves.resolved(revision, name, resolution.digest);
         }
-        return [name, { ...resolution, asked }];
+        return [name, { ...resolution, asked, tookMs: tookMs() }];
       } catch (error) {
-        return [name, { error, asked }];
+        return [name, { error, asked, tookMs: tookMs() }];
       }
     });
     return new Map(await Promise.all(results));

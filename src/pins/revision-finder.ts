@@ -47,7 +47,9 @@ export class RevisionFinder {
     const { namespace, name, hash, workload } = owner.revision;
     const uid = await this.#uidOf(owner.revision, ownerKey(owner) ?? '', signal, waits);
     if (uid === undefined) return undefined;
-    return { apiVersion: workload.apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash };
+    const { apiVersion, kind, name: workloadName } = workload;
+    const above = { kind, name: workloadName };
+    return { apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash, workload: above };
   }
 
   /**

@@ -14,6 +14,15 @@ export interface OwnerReference {
 }
 
 /**
+ * What people call that which rolls revisions out: the StatefulSet or DaemonSet; above a ReplicaSet the Deployment (or
+ * Argo's Rollout), by its name alone, since a Pod says no more about it.
+ */
+export interface Workload {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/**
  * What a Pod is a replica of: the object whose uid stands for "the same template, as it was rolled out then".
  * All its Pods get the same digests for as long as it exists.
  */
@@ -21,6 +30,8 @@ export interface Revision extends OwnerReference {
   readonly namespace: string;
   /** The label `controller-revision-hash`, where a StatefulSet or DaemonSet names its revision by it. */
   readonly hash?: string;
+  /** Undefined where the revision is all that there is: a Job, a ReplicaSet that somebody made by hand. */
+  readonly workload?: Workload;
 }
 
 /** A StatefulSet's or DaemonSet's revision, known by name; its uid has to be asked for. */
@@ -46,6 +57,11 @@ export type PodOwner =
   | { readonly type: 'custom'; readonly owner: OwnerReference };
 
 const REVISION_HASH_LABEL = 'controller-revision-hash';
+/** Whoever makes ReplicaSets gives their Pods the hash that its name ends with (Argo Rollouts: under a label of its own). */
+const TEMPLATE_HASH_LABELS = [
+  ['pod-template-hash', 'Deployment'],
+  ['rollouts-pod-template-hash', 'Rollout'],
+] as const;
 
 const MAX_OBJECT_NAME_LENGTH = 253;
 const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
@@ -68,7 +84,9 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
   // Whoever wrote this name had no such owner: nothing is validated yet when we are asked.
   if (!isObjectName(name)) return { type: 'none' };
   if (OWN_REVISION.has(groupKind)) {
-    return { type: 'revision', owner, revision: { ...stable(owner), namespace } };
+    const workload = kind === 'ReplicaSet' ? workloadAbove(name, metadata.labels ?? {}) : undefined;
+    const revision = { ...stable(owner), namespace, ...(workload === undefined ? {} : { workload }) };
+    return { type: 'revision', owner, revision };
   }
   if (!CONTROLLER_REVISION.has(groupKind)) {
     // Nothing of Kubernetes' own controls Pods besides: a Node, say, or a ConfigMap is not what this Pod is a replica of.
@@ -96,12 +114,27 @@ export function revisionKey({ namespace, kind, name, uid }: Revision): string {
   return `${namespace}/${kind}/${name}/${uid}`;
 }
 
+/** The revision as an object that others refer to. */
+export function referenceTo({ apiVersion, kind, name, uid }: OwnerReference): OwnerReference {
+  return { apiVersion, kind, name, uid };
+}
+
 /** One text for one revision by what the Pod alone tells; undefined where the Pod is a replica of nothing. */
 export function ownerKey(owner: PodOwner): string | undefined {
   if (owner.type === 'revision') return revisionKey(owner.revision);
   if (owner.type !== 'controllerRevision') return undefined;
   const { namespace, name, workload, hash } = owner.revision;
   return `${namespace}/${workload.kind}/${name}/${workload.uid}/${hash}`;
+}
+
+/** What made this ReplicaSet, by the label that its Pods have then. */
+function workloadAbove(name: string, labels: Readonly<Record<string, unknown>>): Workload | undefined {
+  for (const [label, kind] of TEMPLATE_HASH_LABELS) {
+    const hash = labels[label];
+    if (typeof hash !== 'string' || hash === '' || !name.endsWith(`-${hash}`)) continue;
+    return { kind, name: name.slice(0, -hash.length - 1) };
+  }
+  return undefined;
 }
 
 /**

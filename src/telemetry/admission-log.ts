@@ -13,6 +13,7 @@ export interface LoggedAdmission {
   readonly decision: {
     readonly outcome: string;
     readonly owner?: string | undefined;
+    readonly revision?: { readonly kind: string; readonly name: string } | undefined;
     readonly images: readonly {
       readonly container: string;
       readonly reference: string;
@@ -27,6 +28,7 @@ export function logAdmission(log: Logger, { request, mode, decision, durationMs 
   const failed = decision.images.some(({ result }) => result.is === 'failed');
   const level = failed ? 'warn' : 'info';
   if (!log.isLevelEnabled(level)) return;
+  const { revision } = decision;
   const images = decision.images.map(({ container, reference, result: { is, error, ...details } }) => ({
     container,
     reference,
@@ -41,6 +43,7 @@ export function logAdmission(log: Logger, { request, mode, decision, durationMs 
       namespace: request.namespace,
       ...(request.name === '' ? {} : { pod: request.name }),
       ...(decision.owner === undefined ? {} : { owner: decision.owner }),
+      ...(revision === undefined ? {} : { revision: `${revision.kind}/${revision.name}` }),
       mode,
       ...(request.dryRun ? { dryRun: true } : {}),
       outcome: decision.outcome,

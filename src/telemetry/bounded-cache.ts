@@ -20,6 +20,11 @@ export const BOUNDED_CACHES = [
   'notice',
   'recreation',
   'event',
+  'event_similar',
+  'event_budget',
+  'event_problem',
+  'workload',
+  'tag_history',
 ] as const;
 export type BoundedCacheName = (typeof BOUNDED_CACHES)[number];
 

@@ -1,5 +1,7 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { BoundedOutput } from './bounded-output.ts';
+import { masked } from './redact.ts';
 
 export type { Logger } from 'pino';
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -16,12 +18,16 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
-/** The process's log: one JSON object a line, in RFC 3339 time; secrets are masked by field name. */
+/**
+ * The process's log: one JSON object a line, in RFC 3339 time. Secrets are masked twice: by the names of fields, and in the
+ * finished line by what they look like. Nobody waits for standard output: what nobody reads is dropped at last, and counted.
+ */
 export function createLog({ level, pretty: isPretty, destination }: LogOptions): Logger {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    hooks: { streamWrite: masked },
     formatters: { level: (label: string) => ({ level: label }) },
     redact: {
       paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
@@ -30,7 +36,12 @@ export function createLog({ level, pretty: isPretty, destination }: LogOptions):
   };
   if (isPretty)
     return pino(options, pretty({ sync: true, ...(destination === undefined ? {} : { destination }) }));
-  return destination === undefined ? pino(options) : pino(options, destination);
+  if (destination !== undefined) return pino(options, destination);
+  const output = new BoundedOutput(process.stdout.fd);
+  const log = pino(options, output);
+  output.onRecovered = (dropped) =>
+    log.error({ dropped }, 'log lines were dropped: nobody read them in time');
+  return log;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { AdmissionMetrics } from './metrics/admission-metrics.ts';
 import { CacheMetrics } from './metrics/cache-metrics.ts';
+import { EventMetrics } from './metrics/event-metrics.ts';
 import { PinMetrics } from './metrics/pin-metrics.ts';
 import { ProcessMetrics } from './metrics/process-metrics.ts';
 import { RegistryMetrics } from './metrics/registry-metrics.ts';
@@ -22,6 +23,7 @@ export class Metrics {
   readonly caches = new CacheMetrics(this.#registry);
   readonly registries: RegistryMetrics;
   readonly pins = new PinMetrics(this.#registry);
+  readonly events = new EventMetrics(this.#registry);
   readonly process = new ProcessMetrics(this.#registry);
 
   /**

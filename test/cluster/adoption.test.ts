@@ -168,7 +168,7 @@ describe('pins that are deleted under running revisions', () => {
     await until(
       'both processes to notice',
       () => {
-        const ended = samebytes.log.match(/"namespace":"rebuilt","pin":"[^"]+","msg":"pin ended"/g) ?? [];
+        const ended = samebytes.log.match(/"namespace":"rebuilt",.*"msg":"pin ended"/g) ?? [];
         return ended.length === 6;
       },
       5_000,

@@ -96,6 +96,15 @@ export class ChildProcess {
     this.#child.stdout?.destroy();
   }
 
+  /** Leaves its output in the pipe, as a reader that hangs does. */
+  pauseStdout(): void {
+    this.#child.stdout?.pause();
+  }
+
+  resumeStdout(): void {
+    this.#child.stdout?.resume();
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }

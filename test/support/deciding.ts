@@ -135,6 +135,7 @@ export class AdmissionUnderTest {
     const memory = new MemoryPinStore({
       maxRevisions: 1_000,
       onCreated: (pin) => void this.created.push(pin),
+      onAdded: ignore,
       onForgotten: ignore,
     });
     const pinMemory = new PinMemory({ maxPins: 1_000, now: this.clock.now });
@@ -174,6 +175,7 @@ export class AdmissionUnderTest {
       rules: new PolicyRules(rules, defaultPolicy),
       keepTag,
       pullPolicy,
+      now: this.clock.now,
     });
   }
 

@@ -84,5 +84,15 @@ export const processes: Row = {
       },
       { width: 8 },
     ),
+    graph(
+      {
+        title: 'Events by result',
+        description:
+          'Kubernetes events about the owners of Pods. `limited`: their object had enough for now. `dropped`: too many waited. `failed`: the API server did not take them; the log says why.',
+        unit: 'cps',
+        queries: [line(perSecond('samebytes_events_total', ['result']), '{{result}}')],
+      },
+      { width: 8 },
+    ),
   ],
 };

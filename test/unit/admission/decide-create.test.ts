@@ -138,9 +138,13 @@ describe('a new Pod', () => {
     const object = pod({ spec: { containers: [{ name: 'web', image: 'nginx:1' }] } });
     const { decision } = await underTest().admit(object);
     expect(decision.owner).toBe('ReplicaSet/web');
-    expect(decision.images).toEqual([
-      { container: 'web', reference: 'nginx:1', result: { is: 'pinned', digest: A, source: 'registry' } },
-    ]);
+    const result = { is: 'pinned', digest: A, source: 'registry', tookMs: 0 };
+    expect(decision.images).toEqual([{ container: 'web', reference: 'nginx:1', result }]);
+    expect(decision).toMatchObject({
+      ownerReference: { kind: 'ReplicaSet', name: 'web' },
+      revision: { kind: 'ReplicaSet', name: 'web' },
+      notPinned: [],
+    });
     expect(
       (await underTest().admit(barePod({ name: 'a', image: 'nginx:1' }))).decision.owner,
     ).toBeUndefined();

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
 import { FAILURE_CODES } from '../../../src/admission/failure.ts';
+import { EVENT_REASONS } from '../../../src/admission/owner-event.ts';
 import { OUTCOMES } from '../../../src/admission/outcome.ts';
 
 const page = await readFile(new URL('../../../docs/outcomes.md', import.meta.url), 'utf8');
@@ -17,4 +18,8 @@ test('docs/outcomes.md explains every outcome of an admission, and no other', ()
 
 test('docs/outcomes.md explains every reason for which an image gets no digest, and no other', () => {
   expect(firstColumn('Failures').toSorted()).toEqual(FAILURE_CODES.toSorted());
+});
+
+test('docs/outcomes.md explains every reason of an event, and no other', () => {
+  expect(firstColumn('Events').toSorted()).toEqual(EVENT_REASONS.toSorted());
 });

@@ -21,17 +21,20 @@ const NAME = pinName(REVISION);
 let api: PlayedObjectsApi;
 let store: ImagePinStore;
 let created: ImagePin[];
+let added: PinnedImage[];
 let conflicts: number;
 let problems: string[];
 
 beforeEach(() => {
   api = new PlayedObjectsApi();
   created = [];
+  added = [];
   conflicts = 0;
   problems = [];
   store = new ImagePinStore({
     api,
     onCreated: (pin) => void created.push(pin),
+    onAdded: (_pin, images) => void added.push(...images),
     onConflict: () => (conflicts += 1),
     onProblem: ({ namespace, name }, problem) => void problems.push(`${namespace}/${name}: ${problem}`),
   });
@@ -101,6 +104,9 @@ describe('recording', () => {
     const sidecar = entry('registry.test/mesh:2', B);
     expect((await record([entry(WEB.reference, B), sidecar], false)).images).toEqual([WEB, sidecar]);
     expect({ conflicts, created: created.length }).toEqual({ conflicts: 0, created: 1 });
+    expect(added).toEqual([sidecar]);
+    await record([WEB, sidecar], false);
+    expect(added).toEqual([sidecar]);
   });
 
   test('adds again where somebody added meanwhile', async () => {

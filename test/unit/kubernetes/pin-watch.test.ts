@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { PinWatch, type EndedPin } from '../../../src/kubernetes/pin-watch.ts';
 import type { JsonObject } from '../../../src/json/json-object.ts';
+import type { ImagePin } from '../../../src/pins/image-pin.ts';
 import { settle } from '../../support/settle.ts';
 import { until } from '../../support/until.ts';
 
@@ -70,6 +71,8 @@ function event(type: string, version: string, name = 'web'): Event {
   };
 }
 
+/** Pins that the memory knows, by id. */
+let kept: Map<string, ImagePin>;
 let api: PlayedWatches;
 let told: string[];
 let ended: EndedPin[];
@@ -78,6 +81,7 @@ let ends: number;
 let watch: PinWatch;
 
 beforeEach(() => {
+  kept = new Map();
   api = new PlayedWatches();
   told = [];
   ended = [];
@@ -88,7 +92,10 @@ beforeEach(() => {
     memory: {
       open: () => void told.push('open'),
       close: () => void told.push('close'),
-      forget: (id) => void told.push(`forget ${id}`),
+      forget: (id) => {
+        told.push(`forget ${id}`);
+        return kept.get(id);
+      },
     },
     onEnded: (pin) => void ended.push(pin),
     onGap: (error) => void gaps.push(error),
@@ -109,7 +116,37 @@ test('the memory is opened where one item’s list stands, and deletions from th
   first.end();
   await api.nth(1);
   expect(told).toEqual(['open', 'forget uid-web']);
-  expect(ended).toEqual([{ namespace: 'shop', name: 'web', id: 'uid-web' }]);
+  expect(ended).toEqual([
+    { namespace: 'shop', name: 'web', id: 'uid-web', revision: undefined, bornAt: undefined, pin: undefined },
+  ]);
+  await watch.stop();
+});
+
+test('the end of a pin says whose it was and since when, and what was in it where the memory knew', async () => {
+  const revision = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-5d8f', uid: 'uid-of-revision' };
+  const metadata = {
+    namespace: 'shop',
+    name: 'web',
+    uid: 'uid-web',
+    resourceVersion: '4',
+    creationTimestamp: '2026-05-01T09:12:44Z',
+    ownerReferences: [revision],
+  };
+  const pin = { id: 'uid-web', revision: { ...revision, namespace: 'shop' }, images: [] };
+  watch.start();
+  const first = await api.nth(0);
+  first.send({ type: 'DELETED', object: { metadata } });
+  kept.set('uid-known', pin);
+  first.send({ type: 'DELETED', object: { metadata: { ...metadata, uid: 'uid-known' } } });
+  first.send({ type: 'DELETED', object: { metadata: { ...metadata, ownerReferences: ['nonsense'] } } });
+  first.end();
+  await api.nth(1);
+  const common = { namespace: 'shop', name: 'web', bornAt: '2026-05-01T09:12:44Z' };
+  expect(ended).toEqual([
+    { ...common, id: 'uid-web', revision, pin: undefined },
+    { ...common, id: 'uid-known', revision: pin.revision, pin },
+    { ...common, id: 'uid-web', revision: undefined, pin: undefined },
+  ]);
   await watch.stop();
 });
 

@@ -12,12 +12,20 @@ function image(reference: string, digit: string): PinnedImage {
   return { reference, digest: digest(digit), resolvedAt: '2026-01-01T00:00:00.000Z', source: 'resolved' };
 }
 
-function store(maxRevisions = 10): { store: MemoryPinStore; created: ImagePin[]; forgotten: ImagePin[] } {
+function store(maxRevisions = 10): {
+  store: MemoryPinStore;
+  created: ImagePin[];
+  added: PinnedImage[];
+  forgotten: ImagePin[];
+} {
   const created: ImagePin[] = [];
+  const added: PinnedImage[] = [];
+  const onAdded = (_pin: ImagePin, images: readonly PinnedImage[]): void => void added.push(...images);
   const forgotten: ImagePin[] = [];
   const onCreated = (pin: ImagePin): void => void created.push(pin);
   const onForgotten = (pin: ImagePin): void => void forgotten.push(pin);
-  return { store: new MemoryPinStore({ maxRevisions, onCreated, onForgotten }), created, forgotten };
+  const options = { maxRevisions, onCreated, onAdded, onForgotten };
+  return { store: new MemoryPinStore(options), created, added, forgotten };
 }
 
 test('a revision without a pin reads as undefined', async () => {
@@ -25,7 +33,7 @@ test('a revision without a pin reads as undefined', async () => {
 });
 
 test('the first digest of a reference wins for ever, and what comes back is the winner', async () => {
-  const { store: pins, created } = store();
+  const { store: pins, created, added } = store();
   await pins.record(revision('rs'), [image('web:1', 'a')]);
   const { images } = await pins.record(revision('rs'), [image('web:1', 'b'), image('web:2', 'c')]);
   expect(images.map(({ reference, digest: recorded }) => [reference, recorded])).toEqual([
@@ -34,6 +42,7 @@ test('the first digest of a reference wins for ever, and what comes back is the 
   ]);
   expect(await pins.read(revision('rs'))).toMatchObject({ images });
   expect(created).toHaveLength(1);
+  expect(added).toEqual([image('web:2', 'c')]);
 });
 
 test('namespaces keep their pins apart', async () => {

@@ -89,6 +89,7 @@ test('a ControllerRevision that was made again under its name is another revisio
       new MemoryPinStore({
         maxRevisions: 10,
         onCreated: ({ revision }) => void created.push(revision.uid),
+        onAdded: () => {},
         onForgotten: () => {},
       }),
   );

@@ -32,7 +32,12 @@ let moves: string[];
 beforeEach(() => {
   counts = new CacheCounts();
   moves = [];
-  store = new MemoryPinStore({ maxRevisions: 1_000, onCreated: () => {}, onForgotten: () => {} });
+  store = new MemoryPinStore({
+    maxRevisions: 1_000,
+    onCreated: () => {},
+    onAdded: () => {},
+    onForgotten: () => {},
+  });
 });
 
 function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000): Pinner {

@@ -21,6 +21,18 @@ test.each([
   });
 });
 
+test.each<[string, string, object | undefined]>([
+  ['pod-template-hash', '5d8f', { kind: 'Deployment', name: 'web-shop' }],
+  ['rollouts-pod-template-hash', '5d8f', { kind: 'Rollout', name: 'web-shop' }],
+  ['pod-template-hash', 'other', undefined],
+  ['pod-template-hash', '', undefined],
+  ['app', '5d8f', undefined],
+])('a ReplicaSet whose Pods have the label %s: %s tells what is above it', (label, hash, workload) => {
+  const ownerReferences = [ownedBy('ReplicaSet', 'u', 'apps/v1', 'web-shop-5d8f')];
+  const owner = ownerOf({ labels: { [label]: hash }, ownerReferences }, 'shop');
+  expect(owner.type === 'revision' ? owner.revision.workload : owner).toEqual(workload);
+});
+
 test('a version of an owner’s group that somebody invented is not believed: nothing would ever end with it', () => {
   const made = ownerOf({ ownerReferences: [ownedBy('ReplicaSet', 'u', 'apps/v9')] }, 'shop');
   expect(made).toMatchObject({ revision: { apiVersion: 'apps/v1' }, owner: { apiVersion: 'apps/v9' } });
@@ -132,6 +144,7 @@ test('a ControllerRevision is asked for once, and its uid is the revision', asyn
     namespace: 'shop',
     hash: 'web-6d4f',
     apiVersion: 'apps/v1',
+    workload: { kind: 'StatefulSet', name: 'web' },
   };
   expect(await finding.find(statefulSet, noDeadline())).toEqual(revision);
   expect(await finding.find(statefulSet, noDeadline())).toEqual(revision);

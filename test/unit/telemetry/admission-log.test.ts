@@ -49,6 +49,18 @@ describe('the log line of an admission', () => {
     ]);
   });
 
+  test('says which revision the Pod is a replica of, and how long an image’s digest took', () => {
+    const images = [{ ...PINNED, result: { ...PINNED.result, source: 'registry', tookMs: 48 } }];
+    const revision = { kind: 'ControllerRevision', name: 'db-6d4f' };
+    const [line] = logged({ decision: { outcome: 'pinned', owner: 'StatefulSet/db', revision, images } });
+    expect(line).toMatchObject({
+      owner: 'StatefulSet/db',
+      revision: 'ControllerRevision/db-6d4f',
+      images: [{ source: 'registry', tookMs: 48 }],
+    });
+    expect(logged({})[0]).not.toHaveProperty('revision');
+  });
+
   test('says the name of the Pod and that it is a dry run, where that is so', () => {
     const [line] = logged({ request: { ...REQUEST, name: 'bare', dryRun: true } });
     expect(line).toMatchObject({ pod: 'bare', dryRun: true });

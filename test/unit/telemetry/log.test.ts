@@ -106,6 +106,12 @@ describe('a secret', () => {
     expect(text).not.toContain(SECRET);
   });
 
+  test('is masked for people by what it looks like, too', () => {
+    const text = prettily((log) => log.info({ url: `https://ann:${SECRET}@r.test` }, `/?sig=${SECRET}`));
+    expect(text).toContain('[masked]');
+    expect(text).not.toContain(SECRET);
+  });
+
   test('is masked in what a child log always says', () => {
     const line = logged((log) => log.child({ token: SECRET }).info('hello'));
     expect(JSON.stringify(line)).not.toContain(SECRET);

@@ -1,0 +1,42 @@
+/** Query parameters whose values may be seen: they choose, and prove nothing. Every other one is masked. */
+const HARMLESS = new Set([
+  'allowWatchBookmarks',
+  'dryRun',
+  'fieldSelector',
+  'labelSelector',
+  'last',
+  'limit',
+  'n',
+  'resourceVersion',
+  'scope',
+  'service',
+  'timeout',
+  'timeoutSeconds',
+  'watch',
+]);
+const MASK = '[masked]';
+/** `name=value` behind a question mark or an ampersand; a value ends where a URL in JSON text does. */
+const QUERY = /([?&])([A-Za-z0-9_.~%-]{1,64})=[^\s"'&\\<>]+/g;
+/** Whoever is named before the @ of a URL. */
+const USER_INFO = /:\/\/[^\s"'/@\\]+@/g;
+/** What an Authorization header holds; no word of a sentence is as long as {@link LEAST_LENGTH}. */
+const AUTHORIZATION = /(Bearer|Basic) ([A-Za-z0-9._~+/=-]+)/gi;
+/** JSON Web Tokens begin with an object in base64url. */
+const JSON_WEB_TOKEN = /eyJ[A-Za-z0-9_.-]+/g;
+const LEAST_LENGTH = 16;
+
+/**
+ * The text without what looks like a secret, wherever it came from: users and passwords in URLs, values of query parameters
+ * (a redirect to a signed URL of a store is one), Authorization headers, JSON Web Tokens. JSON stays JSON.
+ */
+export function masked(text: string): string {
+  return text
+    .replace(USER_INFO, `://${MASK}@`)
+    .replace(QUERY, (whole, mark: string, name: string) =>
+      HARMLESS.has(name) ? whole : `${mark}${name}=${MASK}`,
+    )
+    .replace(AUTHORIZATION, (whole, scheme: string, token: string) =>
+      token.length < LEAST_LENGTH ? whole : `${scheme} ${MASK}`,
+    )
+    .replace(JSON_WEB_TOKEN, (token) => (token.length < LEAST_LENGTH ? token : MASK));
+}
