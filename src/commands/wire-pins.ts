@@ -14,6 +14,7 @@ import { MemoryPinStore } from '../pins/memory-pin-store.ts';
 import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
+import type { OnServed } from '../pins/served-digest.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
 import { TagMoves } from '../pins/tag-moves.ts';
 import type { RegistryClient } from '../registry/client.ts';
@@ -47,7 +48,11 @@ const now = (): number => performance.now();
 /** Joins the parts that remember. @throws {CommandError} where pins are to be kept in a cluster, and there is none. */
 export function wirePins(
   wiring: PinWiring,
-  sources: { readonly resolver: Resolver; readonly client: RegistryClient },
+  sources: {
+    readonly resolver: Resolver;
+    readonly client: RegistryClient;
+    readonly onServed: OnServed | undefined;
+  },
 ): WiredPins {
   const { settings, cluster, log, metrics, createPinner = (options) => new Pinner(options) } = wiring;
   const { store: kind, maxRevisions, maxRecreations, recreatedWithinMs } = settings.pins;
@@ -96,6 +101,7 @@ export function wirePins(
     manifests: sources.client,
     onSplit,
     tagMoves,
+    onServed: sources.onServed,
     countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
   });
