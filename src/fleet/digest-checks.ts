@@ -117,10 +117,11 @@ export class DigestChecks {
   async #ask(watched: WatchedDigest, signal: AbortSignal): Promise<DigestAnswer['is'] | undefined> {
     const { reference, digest, secrets } = watched;
     const { keychain, manifests, now } = this.#options;
+    // Before the Secret is read: at its next turn its own answer has to be too old to be shared.
+    const askedAtMs = now();
     try {
       const { identity, problems } = await keychain.of(secrets)(reference, signal);
       const { fingerprint } = identity;
-      const askedAtMs = now();
       watched.answer = this.#sharedAnswer(watched, fingerprint) ?? {
         is: (await manifests.hasManifest(reference, digest, identity, signal)) ? 'there' : 'missing',
         fingerprint,

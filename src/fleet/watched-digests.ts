@@ -18,7 +18,7 @@ export interface DigestAnswer {
   readonly is: 'there' | 'missing';
   /** Of the identity that asked; tells nothing about it. */
   readonly fingerprint: string;
-  /** When it was asked, by the clock that never goes back. */
+  /** Not asked before, by the clock that never goes back. */
   readonly askedAtMs: number;
 }
 

@@ -374,6 +374,19 @@ describe('tenants', () => {
   });
 });
 
+test('a turn is not answered from the one before, however long the Secret took to read', async () => {
+  secrets.put('shop/regcred', dockerConfig({ 'r.test': 'ann' }));
+  let readMs = 10;
+  secrets.before = async () => {
+    clock.advance(readMs);
+    readMs = 0;
+  };
+  serve({ names: ['regcred'] });
+  await pass(HOUR_MS + 1_000);
+  await pass(HOUR_MS);
+  expect(asked).toHaveLength(2);
+});
+
 describe('the end', () => {
   test('leaves no pause behind', async () => {
     serve();
