@@ -174,6 +174,15 @@ describe('a digest that Pods get from pins', () => {
     expect(asked).toHaveLength(askedInADay);
   });
 
+  test('is known for as long as Pods go on getting it', async () => {
+    for (let times = 0; times < 4; times += 1) {
+      serve();
+      await pass(DAY_MS - 1);
+    }
+    expect(asked).toHaveLength(95);
+    expect(checks.missingByRegistry().size).toBe(1);
+  });
+
   test('is forgotten when there are too many, the one that was served the longest ago first', async () => {
     await checks.stop();
     checks = start({ maxDigests: 2 });
@@ -335,6 +344,19 @@ describe('tenants', () => {
     expect(heard).toEqual(['one misses a']);
     await pass(5_000);
     expect(heard).toEqual(['one misses a', 'one has a back']);
+  });
+
+  test('are told of what is known to be missing, without waiting for the turn of who came last', async () => {
+    for (const namespace of ['one', 'two']) serve({ namespace, names: ['regcred'] });
+    answer = (question) => (question.endsWith('bob') ? trouble('denied') : false);
+    await pass(HOUR_MS + 5_000);
+    expect(heard).toEqual(['one misses a']);
+    answer = () => false;
+    secrets.put('three/regcred', dockerConfig({ 'r.test': 'eve' }));
+    await pass(HOUR_MS - 10_000);
+    serve({ namespace: 'three', names: ['regcred'] });
+    await pass(10_000);
+    expect(heard).toEqual(['one misses a', 'two misses a']);
   });
 
   test('with the same credentials share an answer for as long as the interval', async () => {
