@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
-import type { CredentialsFor, Keychain } from '../credentials/keychain.ts';
+import type { CredentialsFor, Keychain, PodPullSecrets } from '../credentials/keychain.ts';
 import type { ImageReference } from '../image/reference.ts';
 import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
@@ -31,6 +31,7 @@ export interface DeciderOptions extends VerdictOptions {
 interface Replica {
   readonly owner: PodOwner;
   readonly labels: Readonly<Record<string, unknown>>;
+  readonly secrets: PodPullSecrets;
   readonly credentialsFor: CredentialsFor;
 }
 
@@ -87,7 +88,7 @@ export class Decider {
       : plan.images;
     const secrets = { namespace: request.namespace, names: pullSecretNames(pod) };
     const credentialsFor = this.#options.keychain.of(secrets);
-    const replica = { owner, labels: metadataOf(pod).labels ?? {}, credentialsFor };
+    const replica = { owner, labels: metadataOf(pod).labels ?? {}, secrets, credentialsFor };
     const results = await this.#carryOut(images, replica, request, mode, patience);
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const warnings = [...verdict.warnings, ...plan.warnings];

@@ -20,6 +20,7 @@ export const EVENT_REASONS = [
   'ImageRefused',
   'RevisionSplit',
   'TagMoved',
+  'PinnedDigestMissing',
 ] as const;
 
 /** A tag that means other bytes than it did in another revision of the same workload. */
@@ -102,6 +103,24 @@ export function tagMovedEvent(
   }
   const message = `Pods of ${revision} run ${from}, as its first Pod did, though ${reference} has moved since: ${other} has ${to}. To get the newer bytes: kubectl rollout restart`;
   return { namespace, owner, type: 'Warning', reason: 'TagMoved', message };
+}
+
+/** A registry does not have a digest any more that revisions are pinned to: each of their owners is told. */
+export function missingEvents({
+  namespace,
+  repository,
+  digest,
+  uses,
+}: {
+  readonly namespace: string;
+  readonly repository: string;
+  readonly digest: string;
+  readonly uses: readonly { readonly owner: OwnerReference; readonly revision: { readonly name: string } }[];
+}): OwnerEvent[] {
+  return uses.map(({ owner, revision }) => {
+    const message = `the registry does not have ${repository}@${digest} any more, to which ${revision.name} is pinned: nodes that do not have it yet cannot start its Pods. Push it again, or get what the tag means now: kubectl rollout restart`;
+    return { namespace, owner, type: 'Warning', reason: 'PinnedDigestMissing', message };
+  });
 }
 
 function listed(texts: readonly string[]): string {

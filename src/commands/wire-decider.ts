@@ -8,6 +8,7 @@ import { ClusterPullSecrets } from '../kubernetes/pull-secrets.ts';
 import type { TagMoves } from '../pins/tag-moves.ts';
 import { Resolver } from '../resolver/resolver.ts';
 import { errorFields } from '../telemetry/log.ts';
+import { wireDigestChecks } from './wire-digest-checks.ts';
 import { wirePins, type PinWiring, type WiredPins } from './wire-pins.ts';
 import { wireRegistry } from './wire-registry.ts';
 
@@ -15,7 +16,7 @@ export type WiringOptions = PinWiring;
 
 const now = (): number => performance.now();
 
-/** What decides about Pods, and whom to ask about moved tags. `close` frees the connections. */
+/** What decides about Pods, and whom to ask about moved tags and missing digests. `close` ends it all. */
 export interface WiredDecider {
   readonly decider: Decider;
   readonly tagMoves: TagMoves;
@@ -44,11 +45,15 @@ export function wireDecider(options: WiringOptions): WiredDecider {
     });
   const keychain = new Keychain({ secrets, countCacheRequest, now });
   metrics.caches.watch({ ...registry.caches, ...resolver.caches, ...keychain.caches });
-  const pins = wirePins(options, { resolver, client: registry.client });
+  const digestChecks = wireDigestChecks(options, { client: registry.client, keychain });
+  const pins = wirePins(options, { resolver, client: registry.client, onServed: digestChecks?.served });
+  digestChecks?.subscribe({ missing: pins.tellMissing });
+  digestChecks?.start();
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
   const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy, now });
-  const close = async (): Promise<void> => void (await Promise.all([pins.close(), registry.close()]));
+  const close = async (): Promise<void> =>
+    void (await Promise.all([digestChecks?.stop(), pins.close(), registry.close()]));
   return { decider, tagMoves: pins.tagMoves, tellOwner: pins.tellOwner, close };
 }
 

@@ -1,6 +1,7 @@
 import { AppsV1Api, CustomObjectsApi, type CoreV1Api } from '@kubernetes/client-node';
 import {
   decisionEvents,
+  missingEvents,
   pinnedEvent,
   recreatedEvent,
   splitEvent,
@@ -9,6 +10,7 @@ import {
 import type { NamedPod } from '../admission/recreation-guard.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
+import type { MissingDigest } from '../fleet/missing-digests.ts';
 import { Events } from '../kubernetes/events.ts';
 import { TagHistory } from '../kubernetes/tag-history.ts';
 import { Workloads } from '../kubernetes/workloads.ts';
@@ -35,6 +37,8 @@ export interface WiredOwnerEvents {
   readonly recorded: (pin: ImagePin, images: readonly PinnedImage[], how: { isBirth: boolean }) => void;
   readonly split: PinnerOptions['onSplit'];
   readonly leftAlone: (pod: NamedPod) => void;
+  /** The registry does not have a digest any more that revisions are pinned to. */
+  readonly missing: (digest: MissingDigest) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -71,6 +75,9 @@ export function wireOwnerEvents(wiring: OwnerEventWiring, core: CoreV1Api | unde
       metrics.pins.countPodLeftAlone();
       log.warn({ namespace, pod: name, owner: `${owner.kind}/${owner.name}` }, 'pod left alone');
       events?.tell(recreatedEvent(pod));
+    },
+    missing: (digest) => {
+      for (const event of missingEvents(digest)) events?.tell(event);
     },
     close: async () => {
       await tagHistory?.close();

@@ -10,6 +10,7 @@ import { MemoryPinStore, type MemoryPinStoreOptions } from '../pins/memory-pin-s
 import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
+import type { OnServed } from '../pins/served-digest.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
 import { TagMoves } from '../pins/tag-moves.ts';
 import type { RegistryClient } from '../registry/client.ts';
@@ -31,6 +32,8 @@ export interface WiredPins {
   readonly tagMoves: TagMoves;
   /** To be told of each decision once it is answered, for events on the Pod's owner. */
   readonly tellOwner: WiredOwnerEvents['decided'];
+  /** To be told of digests that their registry has no more, for events. */
+  readonly tellMissing: WiredOwnerEvents['missing'];
   readonly close: () => Promise<void>;
 }
 
@@ -41,7 +44,11 @@ const now = (): number => performance.now();
 /** Joins the parts that remember. @throws {CommandError} where pins are to be kept in a cluster, and there is none. */
 export function wirePins(
   wiring: PinWiring,
-  sources: { readonly resolver: Resolver; readonly client: RegistryClient },
+  sources: {
+    readonly resolver: Resolver;
+    readonly client: RegistryClient;
+    readonly onServed: OnServed | undefined;
+  },
 ): WiredPins {
   const { settings, cluster, log, metrics, createPinner = (options) => new Pinner(options) } = wiring;
   const { store: kind, maxRevisions, maxRecreations, recreatedWithinMs } = settings.pins;
@@ -74,6 +81,7 @@ export function wirePins(
     manifests: sources.client,
     onSplit: owners.split,
     tagMoves,
+    onServed: sources.onServed,
     countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
   });
@@ -88,7 +96,7 @@ export function wirePins(
   metrics.caches.watch({ ...memory.caches, ...revisions.caches, ...guard.caches, ...tagMoves.caches });
   watch?.start();
   const close = async (): Promise<void> => void (await Promise.all([watch?.stop(), owners.close()]));
-  return { pinner, guard, tagMoves, tellOwner: owners.decided, close };
+  return { pinner, guard, tagMoves, tellOwner: owners.decided, tellMissing: owners.missing, close };
 }
 
 function inMemory(

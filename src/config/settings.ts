@@ -156,6 +156,12 @@ const pins = z.strictObject({
       'After so many recreations in a row, each right after it was pinned, a Pod is left alone: its controller compares images. 0: never.',
     ),
   recreatedWithinMs: durationMs.default(30_000).describe('What counts as right after, in milliseconds.'),
+  checkDigestsEveryMs: durationMs
+    .refine((ms) => ms === 0 || ms >= 1_000, 'a second at least, or 0 for never')
+    .default(3_600_000)
+    .describe(
+      'How often a registry is asked at most whether it still has a digest that Pods got from a pin within a day, in milliseconds, a second at least; one HEAD, which Docker Hub counts as no pull. 0: never.',
+    ),
 });
 
 const resolver = z.strictObject({

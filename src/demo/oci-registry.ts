@@ -60,9 +60,10 @@ export class OciRegistry {
     return `127.0.0.1:${this.#port}`;
   }
 
-  /** The requests for manifests that are not pushes. */
+  /** The questions for manifests. */
   get manifestRequests(): readonly SeenRequest[] {
-    return this.seen.filter(({ method, path }) => method !== 'PUT' && path.includes('/manifests/'));
+    const asking = this.seen.filter(({ method }) => method === 'HEAD' || method === 'GET');
+    return asking.filter(({ path }) => path.includes('/manifests/'));
   }
 
   /** Pushes an image whose bytes follow from `content`, as CI would, over HTTP. Returns its digest. */
@@ -76,6 +77,13 @@ export class OciRegistry {
     if (response.status !== 201 || digest === null)
       throw new Error(`the push was answered with ${response.status}`);
     return digest;
+  }
+
+  /** Deletes a manifest, as a clean-up would, over HTTP. */
+  async delete(repository: string, digest: string): Promise<void> {
+    const url = `http://${this.host}/v2/${repository}/manifests/${digest}`;
+    const response = await fetch(url, { method: 'DELETE' });
+    if (response.status !== 202) throw new Error(`the deletion was answered with ${response.status}`);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -95,6 +103,7 @@ export class OciRegistry {
     const { repository = '', reference = '' } = MANIFEST_PATH.exec(url.pathname)?.groups ?? {};
     if (repository === '') return sendError(response, 404, 'UNSUPPORTED');
     if (request.method === 'PUT') return this.#store(request, response, repository, reference);
+    if (request.method === 'DELETE') return this.#delete(response, `${repository}@${reference}`);
     if (request.method !== 'HEAD' && request.method !== 'GET') return sendError(response, 405, 'UNSUPPORTED');
 
     const digest = reference.includes(':') ? reference : this.#tags.get(`${repository}:${reference}`);
@@ -108,6 +117,12 @@ export class OciRegistry {
       'docker-content-digest': digest,
     });
     response.end(request.method === 'HEAD' ? undefined : manifest.bytes);
+  }
+
+  /** By digest alone, as the specification has it for manifests; a tag that points there leads to nothing. */
+  #delete(response: ServerResponse, key: string): void {
+    if (!this.#manifests.delete(key)) return sendError(response, 404, 'MANIFEST_UNKNOWN');
+    response.writeHead(202).end();
   }
 
   async #store(

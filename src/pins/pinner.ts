@@ -1,4 +1,4 @@
-import type { CredentialsFor, PullCredentials } from '../credentials/keychain.ts';
+import type { CredentialsFor, PodPullSecrets, PullCredentials } from '../credentials/keychain.ts';
 import { normalizedName, type ImageReference } from '../image/reference.ts';
 import type { Identity } from '../registry/identity.ts';
 import type { ManifestContent } from '../registry/manifest.ts';
@@ -11,6 +11,7 @@ import type { PinMemory } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
+import type { OnServed } from './served-digest.ts';
 import { SharedBirths } from './shared-births.ts';
 import { siblingQuery, type SiblingImage, type Siblings } from './siblings.ts';
 import type { TagMoves } from './tag-moves.ts';
@@ -32,6 +33,8 @@ export interface PinRequest {
   readonly references: References;
   /** The Pod's credentials, asked for only where a registry is going to be asked. */
   readonly credentialsFor: CredentialsFor;
+  /** What these come from. */
+  readonly secrets: PodPullSecrets;
   /** The Pod's labels, by which the other Pods of its revision are found. */
   readonly labels: Readonly<Record<string, unknown>>;
   readonly recording: Recording;
@@ -94,6 +97,8 @@ export interface PinnerOptions {
   ) => void;
   /** Hears what references mean, now and in pins. */
   readonly tagMoves: Pick<TagMoves, 'resolved' | 'served'>;
+  /** Hears which digests Pods get from pins. */
+  readonly onServed?: OnServed | undefined;
   readonly countCacheRequest: CountCacheRequest;
   /** The wall clock. */
   readonly now: () => Date;
@@ -286,10 +291,16 @@ export class Pinner {
   }
 
   /** Whoever only looks leaves no trace. */
-  #served(pin: ImagePin, names: ReadonlyMap<string, unknown>, { recording }: PinRequest): void {
+  #served(pin: ImagePin, names: ReadonlyMap<string, unknown>, request: PinRequest): void {
+    const { owner, references, recording, secrets } = request;
     if (recording === 'nothing') return;
     for (const image of pin.images) {
-      if (names.has(image.reference)) this.#options.tagMoves.served(pin.revision, image);
+      if (!names.has(image.reference)) continue;
+      const { revision } = pin;
+      this.#options.tagMoves.served(revision, image);
+      const reference = references.get(image.reference);
+      if (reference === undefined || owner.type === 'none') continue;
+      this.#options.onServed?.({ revision, owner: owner.owner, reference, digest: image.digest, secrets });
     }
   }
 

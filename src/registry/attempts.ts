@@ -13,6 +13,8 @@ export interface Inquiry {
   readonly repository: string;
   readonly identity: Identity;
   readonly signal: AbortSignal;
+  /** Nobody waits for the answer: what admissions ask goes first. */
+  readonly givesWay: boolean;
 }
 
 export interface AttemptsOptions {
@@ -46,18 +48,19 @@ export class Attempts {
    * @throws {RegistryError} that says who was tried, or what else `ask` throws.
    */
   async each<T>(
-    { endpoint, repository, identity, signal }: Inquiry,
+    { endpoint, repository, identity, signal, givesWay }: Inquiry,
     ask: (access: Access) => Promise<T>,
   ): Promise<T> {
     const { registry } = endpoint;
     const key = JSON.stringify([registry, repository, identity.fingerprint]);
     const refusals: Refusal[] = [];
+    const { breakers } = this.#options;
     for (const credential of this.#order(key, identity)) {
       const who = whoIs(credential);
       try {
-        const answer = await this.#options.breakers.guard({ registry, repository, who }, () =>
-          ask({ endpoint, repository, credential, signal }),
-        );
+        const question = { registry, repository, who };
+        const work = (): Promise<T> => ask({ endpoint, repository, credential, signal });
+        const answer = await (givesWay ? breakers.giveWay(question, work) : breakers.guard(question, work));
         if (identity.credentials.length > 0) this.#worked.set(key, who);
         if (credential === undefined && refusals.length > 0) {
           this.#options.onNotice({ kind: 'anonymous_instead', registry, subject: repository });

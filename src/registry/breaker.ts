@@ -78,14 +78,26 @@ export class Breakers {
     }
   }
 
+  /**
+   * Does the work, unless a breaker is open for it, whether or not its time is up: the one question that is let through
+   * then belongs to an admission. What becomes of the work is noted nowhere, so it closes no registry to anybody.
+   * @throws {RegistryError} with `asked: false` where a breaker is open; else what the work throws.
+   */
+  async giveWay<T>(question: Question, work: () => Promise<T>): Promise<T> {
+    const { registry } = question;
+    const [open] = this.#openFor(question);
+    if (open === undefined) return work();
+    throw new RegistryError(open.code, `${registry} is not asked: it failed lately`, {
+      registry,
+      asked: false,
+    });
+  }
+
   /** The open breakers whose time is up, of which this question finds out whether the registry is back. */
   #enter(question: Question): Breaker[] {
     const { registry } = question;
     const nowMs = this.#options.now();
-    const open = Object.values(keysOf(question))
-      .map((key) => this.#breakers.get(key))
-      .filter((breaker) => breaker !== undefined)
-      .filter(({ isOpen }) => isOpen);
+    const open = this.#openFor(question);
     const refusing = open.find((breaker) => breaker.refuses(nowMs));
     if (refusing !== undefined) {
       this.#options.onDeniedFast(registry);
@@ -97,6 +109,13 @@ export class Breakers {
     }
     for (const breaker of open) breaker.probe();
     return open;
+  }
+
+  #openFor(question: Question): Breaker[] {
+    return Object.values(keysOf(question))
+      .map((key) => this.#breakers.get(key))
+      .filter((breaker) => breaker !== undefined)
+      .filter(({ isOpen }) => isOpen);
   }
 
   #answered(question: Question): void {

@@ -14,6 +14,7 @@ import {
   descriptorFromBody,
   descriptorFromHeaders,
   digestHeaderLies,
+  isRegistrysVoice,
   type ManifestDescriptor,
   type ManifestDetails,
 } from './manifest.ts';
@@ -76,7 +77,40 @@ export class RegistryClient {
         return contentFromBody(answer, digest, access.endpoint.registry);
       });
     } catch (error) {
-      if (error instanceof RegistryError && error.code === 'not_found') return undefined;
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether the reference's repository has the manifest with this digest, in a word that can be relied on. One HEAD, which
+   * counts as no pull at Docker Hub, never a GET. For questions that nobody waits for: those that admissions ask go first,
+   * so the registry is not asked while any breaker is open for it or hardly any pulls are left, and what becomes of the
+   * question opens none.
+   * @throws {RegistryError} for everything that says neither yes nor no, a 404 that may mean something else among it (a
+   *   credential was refused, or no registry wrote it); or the signal's reason.
+   */
+  async hasManifest(
+    reference: ImageReference,
+    digest: string,
+    identity: Identity,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    // Whoever was refused may be the one that pulled it.
+    let isAnyRefused = false;
+    const look = async (access: Access): Promise<true> => {
+      try {
+        await this.#expectManifest(access, digest);
+        return true;
+      } catch (error) {
+        isAnyRefused ||= access.credential !== undefined && !isNotFound(error);
+        throw error;
+      }
+    };
+    try {
+      return await this.#ask(reference, identity, signal, look, { givesWay: true });
+    } catch (error) {
+      if (isNotFound(error) && !isAnyRefused) return false;
       throw error;
     }
   }
@@ -86,6 +120,7 @@ export class RegistryClient {
     identity: Identity,
     signal: AbortSignal,
     work: (access: Access) => Promise<T>,
+    { givesWay = false } = {},
   ): Promise<T> {
     const { endpoints, attempts, deadlineMs: ms } = this.#options;
     const registry = hostOf(reference);
@@ -94,7 +129,7 @@ export class RegistryClient {
       throw new RegistryError('unreachable', `${registry} is not a host`, { registry });
     }
     return withDeadline({ registry, ms, signal }, (bounded) =>
-      attempts.each({ endpoint, repository: reference.path, identity, signal: bounded }, work),
+      attempts.each({ endpoint, repository: reference.path, identity, signal: bounded, givesWay }, work),
     );
   }
 
@@ -120,19 +155,41 @@ export class RegistryClient {
     return descriptorFromBody(get.answer, registry);
   }
 
-  async #get(access: Access, tagOrDigest: string): Promise<Exchanged> {
-    const { exchange, quotas } = this.#options;
+  async #expectManifest(access: Access, digest: string): Promise<void> {
     const { registry } = access.endpoint;
-    if (quotas.isLow(registry, whoIs(access.credential))) {
-      throw new RegistryError('throttled', `${registry} has hardly any pulls left for a GET`, {
-        registry,
-        asked: false,
-      });
+    this.#spare(access);
+    if (this.#withoutHead.has(registry)) {
+      throw new RegistryError('invalid_answer', `${registry} knows no HEAD`, { registry, asked: false });
     }
+    const head = await this.#options.exchange.ask('HEAD', manifestUrl(access, digest), access);
+    if (head.answer.status === 404 && !isRegistrysVoice(head.answer)) {
+      // A proxy in front that has lost its registry says 404, too.
+      throw new RegistryError('invalid_answer', 'the 404 does not come from a registry', { registry });
+    }
+    expectSuccess(head, 'HEAD', access);
+    const found = descriptorFromHeaders(head.answer, registry)?.digest;
+    if (found !== undefined && found !== digest) {
+      throw new RegistryError('invalid_answer', `asked for ${digest}, it named ${found}`, { registry });
+    }
+  }
+
+  /** @throws {RegistryError} where so few pulls are left that they are kept for the nodes. */
+  #spare({ endpoint: { registry }, credential }: Access): void {
+    if (!this.#options.quotas.isLow(registry, whoIs(credential))) return;
+    throw new RegistryError('throttled', `${registry} has hardly any pulls left`, { registry, asked: false });
+  }
+
+  async #get(access: Access, tagOrDigest: string): Promise<Exchanged> {
+    const { exchange } = this.#options;
+    this.#spare(access);
     const get = await exchange.ask('GET', manifestUrl(access, tagOrDigest), access);
     expectSuccess(get, 'GET', access);
     return get;
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'not_found';
 }
 
 function manifestUrl({ endpoint, repository }: Access, tagOrDigest: string): URL {

@@ -83,6 +83,16 @@ export function descriptorFromBody(answer: TransportAnswer, registry: string): M
   return { digest: digestOf(answer.body), mediaType: manifestType(answer.body, mediaType, registry) };
 }
 
+/**
+ * Whether a registry wrote this answer, and not what stands in front of it. A HEAD brings no body with a code, but its
+ * headers tell: the specification words errors in JSON, and registries sent their version before it did (distribution's
+ * docker-distribution-api-version); an ingress without its backend sends a page.
+ */
+export function isRegistrysVoice(answer: TransportAnswer): boolean {
+  if (single(answer.headers['docker-distribution-api-version']) !== undefined) return true;
+  return /^application\/(?:[a-z0-9.-]{1,100}\+)?json$/.test(mediaTypeOf(answer));
+}
+
 /** Whether the digest header of a GET names other bytes than came. A header that cannot be read names none. */
 export function digestHeaderLies(answer: TransportAnswer): boolean {
   const claimed = single(answer.headers['docker-content-digest']);

@@ -9,6 +9,7 @@ export const BOUNDED_CACHES = [
   'tag',
   'tag_failure',
   'tag_move',
+  'served_digest',
   'challenge',
   'token',
   'credentials',

@@ -20,7 +20,10 @@ beforeAll(async () => {
   registry = await DistributionRegistry.start();
   samebytes = await Installation.install(sharedControlPlane(), {
     processes: 2,
-    settings: { registries: [{ host: registry.host, insecure: true, allowLoopback: true }] },
+    settings: {
+      registries: [{ host: registry.host, insecure: true, allowLoopback: true }],
+      pins: { checkDigestsEveryMs: 1_000 },
+    },
   });
   await samebytes.enabled(NS);
   await samebytes.namespace('telling-allow', {
@@ -96,6 +99,16 @@ describe('kubectl describe', () => {
       'Deployment 1',
       'ReplicaSet 1',
     ]);
+  });
+
+  test('of a Deployment says that the registry has its digest no more', async () => {
+    const digest = await registry.push('shop/deleted', '1.0', 'deleted soon');
+    await samebytes.applyObjects(deployment(NS, 'deleted', { image: image('deleted') }));
+    await rolledOut(samebytes.api, NS, 'deployments', 'deleted');
+    await registry.deleteManifest('shop/deleted', digest);
+    const text = await described(NS, 'deployment/deleted', /PinnedDigestMissing/);
+    expect(text).toContain(`does not have ${registry.host}/shop/deleted@${digest} any more`);
+    expect(text).toContain('kubectl rollout restart');
   });
 
   test('of a StatefulSet says what was pinned for its revision', async () => {

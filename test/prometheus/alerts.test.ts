@@ -196,18 +196,19 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'SamebytesPinnedDigestMissing',
-    when: 'the watcher misses digests for more than a quarter of an hour',
+    when: 'a process misses digests for more than a quarter of an hour, in several registries',
     series: {
-      'samebytes_pinned_digests_missing{instance="a"}': '0x5 2x40',
-      'samebytes_pinned_digests_missing{instance="b"}': '0x45',
+      'samebytes_pinned_digests_missing{instance="a",registry="one.test"}': '0x5 2x40',
+      'samebytes_pinned_digests_missing{instance="a",registry="two.test"}': '0x5 1x40',
+      'samebytes_pinned_digests_missing{instance="b",registry="one.test"}': '0x45',
     },
     at: '30m',
-    fires: { words: ['2'] },
+    fires: { words: ['3'] },
   },
   {
     alert: 'SamebytesPinnedDigestMissing',
     when: 'it misses none',
-    series: { 'samebytes_pinned_digests_missing{instance="a"}': '0x45' },
+    series: { 'samebytes_pinned_digests_missing{instance="a",registry="one.test"}': '0x45' },
     at: '30m',
   },
 ];

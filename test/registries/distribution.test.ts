@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { issueCertificates } from '../../src/certificates/authority.ts';
 import { parseReference } from '../../src/image/reference.ts';
+import type { RegistryClient } from '../../src/registry/client.ts';
 import { createClient } from '../../src/registry/create-client.ts';
 import type { RegistryOptions } from '../../src/registry/endpoint.ts';
 import { ANONYMOUS, type Identity } from '../../src/registry/identity.ts';
@@ -55,7 +56,7 @@ afterEach(async () => {
 type Resolve = (image: string, identity?: Identity) => Promise<string>;
 
 /** The client of the product for this registry, listed like this. */
-function resolver(options: Partial<RegistryOptions> = {}): Resolve {
+function clientFor(options: Partial<RegistryOptions> = {}): RegistryClient {
   const { client, close } = createClient({
     registries: [{ ...LISTED, host: registry.host, ...options }],
     userAgent: 'samebytes-test',
@@ -66,6 +67,11 @@ function resolver(options: Partial<RegistryOptions> = {}): Resolve {
     now: () => performance.now(),
   });
   closing.push(close);
+  return client;
+}
+
+function resolver(options: Partial<RegistryOptions> = {}): Resolve {
+  const client = clientFor(options);
   return async (image, identity = ANONYMOUS) => {
     const reference = parseReference(`${registry.host}/${image}`);
     return (await client.resolveTag(reference, identity, noDeadline())).digest;
@@ -76,6 +82,17 @@ async function file(name: string, content: string): Promise<string> {
   const path = join(directory, name);
   await writeFile(path, content);
   return path;
+}
+
+/** Whether the registry has these digests, as its client understands it. */
+async function has(
+  repository: string,
+  digests: readonly string[],
+  identity: Identity = ANONYMOUS,
+): Promise<boolean[]> {
+  const client = clientFor();
+  const reference = parseReference(`${registry.host}/${repository}`);
+  return Promise.all(digests.map((one) => client.hasManifest(reference, one, identity, noDeadline())));
 }
 
 describe('the distribution registry, open', () => {
@@ -96,6 +113,14 @@ describe('the distribution registry, open', () => {
 
   test('knows no other tag', async () => {
     await expect(resolver()('shop/web:2.0')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('says of a digest whether it is there, by one HEAD, and so of a repository that is not', async () => {
+    const gone = `sha256:${'0'.repeat(64)}`;
+    expect(await has('shop/web', [digest, gone])).toEqual([true, false]);
+    expect(await has('shop/nothing', [digest])).toEqual([false]);
+    const codes = events.requests.map(({ method, code }) => `${method} ${code}`);
+    expect(codes.toSorted()).toEqual(['HEAD 200', 'HEAD 404', 'HEAD 404']);
   });
 });
 

@@ -103,7 +103,13 @@ export class BusyWebhook {
   /** One of everything: good and bad. */
   async round(): Promise<void> {
     await this.births();
-    await Promise.all([this.#refusals(), this.#oddities(), this.#follow(), this.#movedTag()]);
+    await Promise.all([
+      this.#refusals(),
+      this.#oddities(),
+      this.#follow(),
+      this.#movedTag(),
+      this.#goneDigest(),
+    ]);
     await this.#recreations();
   }
 
@@ -169,6 +175,18 @@ export class BusyWebhook {
     }
   }
 
+  /** A clean-up deletes what a revision is pinned to. */
+  async #goneDigest(): Promise<void> {
+    this.#pushes += 1;
+    const digest = await this.registry.push(GONE, '1.0', `push ${this.#pushes}`);
+    await this.#send(
+      this.#pod('1.0', {
+        spec: { containers: [{ name: 'web', image: `${this.registry.host}/${GONE}:1.0` }] },
+      }),
+    );
+    await this.registry.delete(GONE, digest);
+  }
+
   /** A Pod with a name comes back over and over, each time after it ran. */
   async #recreations(): Promise<void> {
     this.cluster.events = Array.from({ length: MAX_RECREATIONS }, (_, life) => ({
@@ -211,6 +229,7 @@ export class BusyWebhook {
 }
 
 const MOVING = 'latest';
+const GONE = 'shop/gone';
 const TAGS = ['1.0', '1.1', '1.2', '1.3'];
 /** Its registry says no digest to HEAD, and to GET another one than that of the bytes. */
 const LIAR = 'shop/liar';
@@ -226,7 +245,7 @@ function settings(directory: string, host: string, deadHost: string): string {
     health: { host: '127.0.0.1', port: 0 },
     shutdown: { drainMs: 0, graceMs: 4_000 },
     kubernetes: { kubeconfig: join(directory, 'kubeconfig') },
-    pins: { maxRecreations: MAX_RECREATIONS },
+    pins: { maxRecreations: MAX_RECREATIONS, checkDigestsEveryMs: 1_000 },
     resolver: { maxTags: TAGS.length - 1 },
     policies: { rules: [{ namespaces: ['locked'], allowOptOut: false }] },
     registries: [host, deadHost].map((each) => ({ host: each, insecure: true, allowLoopback: true })),
@@ -236,7 +255,7 @@ function settings(directory: string, host: string, deadHost: string): string {
 /** Asks for a token, gives one that lasts, says that few pulls are left, and lies about a digest. */
 function misbehave(registry: OciRegistry): (request: IncomingMessage, response: ServerResponse) => void {
   return ({ url = '', headers, method }, response) => {
-    if (method === 'PUT') return;
+    if (method === 'PUT' || method === 'DELETE') return;
     response.setHeader('ratelimit-remaining', '15;w=21600');
     if (url.startsWith('/token')) {
       response

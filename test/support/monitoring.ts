@@ -3,12 +3,6 @@ import { parse } from 'yaml';
 
 const OVERLAY = new URL('../../manifests/overlays/monitoring/', import.meta.url);
 
-/**
- * Metrics that alerts, the dashboard or docs/metrics.md name, and that no process has yet: other parts of samebytes bring
- * them. A test fails as soon as one is there, so that this list is emptied.
- */
-export const AWAITED: readonly string[] = ['samebytes_pinned_digests_missing'];
-
 /** One alert of the PrometheusRule. */
 export interface Alert {
   readonly alert: string;
@@ -51,9 +45,4 @@ export const QUERIES: readonly DashboardQuery[] = (
 export function metricsIn(expression: string): string[] {
   const names = expression.match(/\b(?:samebytes|process|nodejs)_[a-z0-9_]+/g) ?? [];
   return [...new Set(names.map((name) => name.replace(/_seconds_(?:bucket|sum|count)$/, '_seconds')))];
-}
-
-/** Whether an expression names a metric that is not there yet. */
-export function isAwaited(expression: string): boolean {
-  return metricsIn(expression).some((name) => AWAITED.includes(name));
 }

@@ -34,6 +34,16 @@ export const pins: Row = {
     ),
     graph(
       {
+        title: 'Pinned digests that are missing',
+        description:
+          'Images that Pods got from pins within a day, and that their registry does not have any more: a node without them cannot start another Pod. The log says which.',
+        unit: 'short',
+        queries: [line(`max by (registry) (${of('samebytes_pinned_digests_missing')})`, '{{registry}}')],
+      },
+      { width: 8 },
+    ),
+    graph(
+      {
         title: 'Worth a look',
         description:
           'Revisions that were split before samebytes came, Pods left alone since they are recreated for ever, annotations that the rules overrule, manifests that were not what their header said, tags that moved away from a pin, and digests of such pins that new Pods got.',

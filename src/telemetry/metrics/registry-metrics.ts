@@ -19,10 +19,13 @@ export class RegistryMetrics {
   readonly #now: () => number;
   readonly #breakersOpen: Gauge<'registry'>;
   readonly #deniedFast: Counter<'registry'>;
+  #missingDigests = (): ReadonlyMap<string, number> => new Map();
 
   constructor(registry: Registry, now: () => number) {
     const registers = [registry];
     const pullsRemaining = this.#pullsRemaining;
+    const registryLabel = this.#label;
+    const missingDigests = (): ReadonlyMap<string, number> => this.#missingDigests();
     this.#now = now;
     this.#requests = new Counter({
       name: 'samebytes_registry_requests_total',
@@ -69,6 +72,23 @@ export class RegistryMetrics {
       labelNames: ['registry'],
       registers,
     });
+    registry.registerMetric(
+      new Gauge({
+        name: 'samebytes_pinned_digests_missing',
+        help: 'Images that Pods got from pins within a day, and that their registry does not have any more.',
+        labelNames: ['registry'],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [host, count] of missingDigests()) this.inc({ registry: registryLabel.of(host) }, count);
+        },
+      }),
+    );
+  }
+
+  /** From now on `countByRegistry` is asked whenever metrics are asked for. */
+  watchMissingDigests(countByRegistry: () => ReadonlyMap<string, number>): void {
+    this.#missingDigests = countByRegistry;
   }
 
   readonly countRequest = ({ registry, method, code, durationMs }: RegistryRequestEvent): void => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   decisionEvents,
+  missingEvents,
   pinnedEvent,
   recreatedEvent,
   splitEvent,
@@ -145,5 +146,14 @@ describe('the words of an event', () => {
     const { reason, message } = recreatedEvent(named);
     expect(reason).toBe('ImageNotPinned');
     expect(message).toContain('samebytes.dev/policy: "off"');
+  });
+
+  test('about a digest that is gone tell each owner what it means and what helps', () => {
+    const uses = ['web-5d8f', 'web-aaaa'].map((name) => ({ owner: { ...OWNER, name }, revision: { name } }));
+    const events = missingEvents({ namespace: 'shop', repository: 'r.test/a', digest: A, uses });
+    expect(events.map(({ owner }) => owner.name)).toEqual(['web-5d8f', 'web-aaaa']);
+    expect(events[0]).toMatchObject({ namespace: 'shop', type: 'Warning', reason: 'PinnedDigestMissing' });
+    expect(events[0]?.message).toContain(`r.test/a@${A} any more, to which web-5d8f is pinned`);
+    expect(events[0]?.message).toContain('kubectl rollout restart');
   });
 });

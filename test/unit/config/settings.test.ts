@@ -46,6 +46,7 @@ describe('settings are refused', () => {
     ['policies.rules', { policies: { rules: Array.from({ length: 1_001 }, () => ({})) } }],
     ['pins.maxRevisions', { pins: { maxRevisions: 0 } }],
     ['pins.store', { pins: { store: 'disk' } }],
+    ['pins.checkDigestsEveryMs', { pins: { checkDigestsEveryMs: 999 } }],
     ['resolver.freshnessMs', { resolver: { freshnessMs: 0.5 } }],
     ['registries.0.host', { registries: [{}] }],
     ['registries.0.host', { registries: [{ host: 'Registry.example.com' }] }],

@@ -118,6 +118,7 @@ test('a ControllerRevision that was made again under its name is another revisio
       labels,
       references: new Map([[normalizedName(reference), reference]]),
       credentialsFor: anonymously,
+      secrets: { namespace: 'shop', names: [] },
       recording: 'everything',
       signal: noDeadline(),
     });

@@ -7,6 +7,7 @@ import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner, type PinRequest, type PinResult, type Recording } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
+import type { ServedDigest } from '../../../src/pins/served-digest.ts';
 import { TagMoves } from '../../../src/pins/tag-moves.ts';
 import { RegistryError } from '../../../src/registry/errors.ts';
 import { Resolver, type TagSource } from '../../../src/resolver/resolver.ts';
@@ -28,10 +29,13 @@ let counts: CacheCounts;
 let store: MemoryPinStore;
 /** What is heard of moved tags. */
 let moves: string[];
+/** Which digests Pods got from pins. */
+let served: ServedDigest[];
 
 beforeEach(() => {
   counts = new CacheCounts();
   moves = [];
+  served = [];
   store = new MemoryPinStore({
     maxRevisions: 1_000,
     onCreated: () => {},
@@ -66,6 +70,7 @@ function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000)
     manifests: { contentOf: async () => undefined },
     onSplit: () => {},
     tagMoves,
+    onServed: (one) => void served.push(one),
     revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 10 }),
     resolver,
     countCacheRequest: counts.count,
@@ -84,6 +89,7 @@ function request(images: readonly string[], fields: Partial<PinRequest> = {}): P
     owner: owner('rs-1'),
     references,
     credentialsFor: anonymously,
+    secrets: { namespace: 'shop', names: [] },
     labels: {},
     recording: 'everything',
     signal: noDeadline(),
@@ -373,4 +379,27 @@ test('a moved tag is heard of by the pin that another process reads, too', async
   await pin(other, [WEB], { owner: owner('rs-2') });
   await pin(other, [WEB]);
   expect(moves).toEqual([`${WEB} moved`, 'rs-1 serves the old digest']);
+});
+
+test('each digest that a Pod gets from a pin is told, with revision, owner and pull secrets, and none that only is looked at', async () => {
+  const pins = pinner(new MovingSource(A));
+  const secrets = { namespace: 'shop', names: ['regcred'] };
+  await pin(pins, [WEB], { recording: 'nothing', secrets });
+  await pin(pins, [WEB], { owner: { type: 'none' }, secrets });
+  expect(served).toEqual([]);
+  await pin(pins, [WEB], { secrets });
+  await pin(pins, [WEB], { secrets });
+  const one = {
+    revision: expect.objectContaining({ uid: 'rs-1', namespace: 'shop' }),
+    owner: expect.objectContaining({ kind: 'ReplicaSet', uid: 'rs-1' }),
+    reference: parseReference(WEB),
+    digest: A,
+    secrets,
+  };
+  expect(served).toEqual([one, one]);
+});
+
+test('a digest that was not recorded, and so is no pin, is not told', async () => {
+  await pin(pinner(new MovingSource(A), broken(unwritable)), [WEB], { recording: 'what_resolved' });
+  expect(served).toEqual([]);
 });

@@ -222,6 +222,17 @@ describe('what a registry does is counted by its host', () => {
     expect(await sample(metrics, name)).toBe(0);
   });
 
+  test('digests that are missing, as they are when metrics are asked for, past the bound as other', async () => {
+    const metrics = newMetrics();
+    let missing = new Map([['docker.io', 2]]);
+    metrics.registries.watchMissingDigests(() => missing);
+    expect(await sample(metrics, 'samebytes_pinned_digests_missing{registry="docker.io"}')).toBe(2);
+    missing = new Map(Array.from({ length: 101 }, (_, index) => [`r${index}.test`, 1]));
+    expect(await sample(metrics, 'samebytes_pinned_digests_missing{registry="docker.io"}')).toBeUndefined();
+    // `docker.io` keeps its name.
+    expect(await sample(metrics, 'samebytes_pinned_digests_missing{registry="other"}')).toBe(2);
+  });
+
   test('but not the pulls that are left at registries past the bound, of which one value says nothing', async () => {
     const metrics = newMetrics();
     for (let index = 0; index < 150; index += 1)

@@ -1,0 +1,137 @@
+import type { PodPullSecrets } from '../credentials/keychain.ts';
+import { hostOf, normalizedName, repositoryName, type ImageReference } from '../image/reference.ts';
+import { revisionKey, type OwnerReference, type Revision } from '../pins/revision.ts';
+import type { ServedDigest } from '../pins/served-digest.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+
+/** A revision that is pinned to a digest. */
+export interface DigestUse {
+  readonly revision: Revision;
+  /** The controller of its Pods, as they name it: the StatefulSet where the revision is a ControllerRevision. */
+  readonly owner: OwnerReference;
+  /** Normalised, as pins have it. */
+  readonly reference: string;
+}
+
+/** What a registry said of a digest. */
+export interface DigestAnswer {
+  readonly is: 'there' | 'missing';
+  /** Of the identity that asked; tells nothing about it. */
+  readonly fingerprint: string;
+  /** Not asked before, by the clock that never goes back. */
+  readonly askedAtMs: number;
+}
+
+/** One digest as the Pods of one namespace pull it that name the same pull secrets. */
+export interface WatchedDigest {
+  /** `registry/repository@digest`: the same bytes, whoever pulls them. */
+  readonly image: string;
+  /** Who pulls: the namespace and the names of its pull secrets. */
+  readonly puller: string;
+  readonly registry: string;
+  readonly reference: ImageReference;
+  readonly digest: string;
+  readonly secrets: PodPullSecrets;
+  /** By revision, the latest last. */
+  readonly uses: Map<string, DigestUse>;
+  /** Not asked before. */
+  dueAtMs: number;
+  /** `unclear`: it had its turn, and nobody said yes or no so far. */
+  standing: 'unasked' | 'unclear' | 'there' | 'missing';
+  /** The last answer that was one. */
+  answer: DigestAnswer | undefined;
+  /** Fingerprint of the identity that it was last there for. */
+  seenBy: string | undefined;
+  /** Listeners believe that it is missing. */
+  isTold: boolean;
+}
+
+export interface WatchedDigestsOptions {
+  /** How many are known; the one that was served the longest ago goes first. */
+  readonly maxDigests: number;
+  /** When a digest may be asked about that was served just now. */
+  readonly firstTurnMs: () => number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+/** What Pods' authors choose has no limit of its own. */
+const MAX_KEY_LENGTH = 4_096;
+const MAX_KEYS_LENGTH = 8 * 1024 * 1024;
+const MAX_OWNER_LENGTH = 1_024;
+const MAX_USES = 4;
+
+/** The digests that Pods got from pins in the last day, bounded. Holds no credentials, only what they are asked for by. */
+export class WatchedDigests {
+  readonly #options: WatchedDigestsOptions;
+  readonly #digests: BoundedCache<string, WatchedDigest>;
+
+  constructor(options: WatchedDigestsOptions) {
+    this.#options = options;
+    this.#digests = new BoundedCache({
+      max: options.maxDigests,
+      maxSize: MAX_KEYS_LENGTH,
+      maxEntrySize: MAX_KEY_LENGTH,
+      sizeCalculation: (_digest, key) => key.length,
+      ttl: DAY_MS,
+      updateAgeOnGet: true,
+      ttlResolution: 0,
+      perf: { now: options.now },
+    });
+  }
+
+  get caches(): WatchedCaches {
+    return { served_digest: this.#digests };
+  }
+
+  /** A Pod got this digest just now. */
+  served({ reference, digest, secrets, revision, owner }: ServedDigest): void {
+    const image = `${repositoryName(reference)}@${digest}`;
+    const puller = JSON.stringify([secrets.namespace, ...secrets.names]);
+    const key = `${puller} ${image}`;
+    let watched = this.#digests.get(key);
+    if (watched === undefined) {
+      watched = {
+        image,
+        puller,
+        registry: hostOf(reference),
+        reference,
+        digest,
+        secrets,
+        uses: new Map(),
+        dueAtMs: this.#options.firstTurnMs(),
+        standing: 'unasked',
+        answer: undefined,
+        seenBy: undefined,
+        isTold: false,
+      };
+      this.#digests.set(key, watched);
+    }
+    keepUse(watched.uses, { revision, owner, reference: normalizedName(reference) });
+  }
+
+  /** Those that Pods got in the last day, the one that was served the longest ago first. */
+  all(): WatchedDigest[] {
+    return [...this.#digests.rvalues()].filter((watched) => watched !== undefined);
+  }
+
+  /** The same bytes, for all who pull them. */
+  ofImage(image: string): WatchedDigest[] {
+    return this.all().filter((watched) => watched.image === image);
+  }
+}
+
+/** Keeps the last few. */
+function keepUse(uses: Map<string, DigestUse>, use: DigestUse): void {
+  const { owner, revision } = use;
+  const { apiVersion, kind, name, uid } = owner;
+  const key = revisionKey(revision);
+  if (apiVersion.length + kind.length + name.length + uid.length + key.length > MAX_OWNER_LENGTH) return;
+  uses.delete(key);
+  uses.set(key, use);
+  for (const oldest of uses.keys()) {
+    if (uses.size <= MAX_USES) break;
+    uses.delete(oldest);
+  }
+}
