@@ -43,6 +43,7 @@ interface Patience {
 
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
 
+const MAX_POD_NAME_LENGTH = 253;
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const RECORDING: Readonly<Record<Mode, Recording>> = {
   enabled: 'everything',
@@ -213,9 +214,10 @@ function leaveRecreated(planned: PlannedImage): PlannedImage {
   return mayBeLeft(planned) ? { image: planned.image, do: 'leave', reason: 'recreated' } : planned;
 }
 
+/** Empty where the Pod has none, or one that is longer than the API server takes: that is not worth remembering. */
 function nameOf({ metadata }: JsonObject): string {
   const name = isObject(metadata) ? metadata['name'] : undefined;
-  return typeof name === 'string' ? name : '';
+  return typeof name === 'string' && name.length <= MAX_POD_NAME_LENGTH ? name : '';
 }
 
 function revisionNameOf(owner: PodOwner): RevisionName | undefined {

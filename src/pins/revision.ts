@@ -64,6 +64,9 @@ const TEMPLATE_HASH_LABELS = [
 ] as const;
 
 const MAX_OBJECT_NAME_LENGTH = 253;
+/** The longest is an apiVersion: a group of 253 characters, a slash and a version of 63. Uids have 36. */
+const MAX_TEXT_LENGTH = 317;
+const PRINTABLE = /^[!-~]+$/;
 const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Group and kind of the owners that are revisions themselves. */
@@ -171,6 +174,7 @@ function controllerOf(references: readonly unknown[]): OwnerReference | undefine
   return undefined;
 }
 
+/** What names an object is printable, and short; what a Pod's author made up may be neither, and is remembered and shown. */
 function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
+  return typeof value === 'string' && value.length <= MAX_TEXT_LENGTH && PRINTABLE.test(value);
 }

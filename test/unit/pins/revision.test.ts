@@ -60,6 +60,22 @@ test.each([
   ],
   ['an owner without a uid', { ownerReferences: [{ ...ownedBy('ReplicaSet', 'u'), uid: '' }] }],
   ['owner references that are nonsense', { ownerReferences: [null, 7, 'ReplicaSet', { controller: true }] }],
+  [
+    'an owner whose uid is longer than any: it would be remembered',
+    { ownerReferences: [ownedBy('ReplicaSet', 'u'.repeat(10_000))] },
+  ],
+  [
+    'an owner of a kind that is longer than any',
+    { ownerReferences: [ownedBy('K'.repeat(10_000), 'u', 'example.com/v1')] },
+  ],
+  [
+    'an owner whose kind would move a terminal’s cursor',
+    { ownerReferences: [ownedBy('Kind\u001b[2J', 'u', 'example.com/v1')] },
+  ],
+  [
+    'an owner of a group with a line break in it',
+    { ownerReferences: [ownedBy('Kind', 'u', 'example.com\n/v1')] },
+  ],
   ['a StatefulSet and no revision label', { ownerReferences: [ownedBy('StatefulSet', 'u')] }],
   [
     'a revision label that is no text',
