@@ -1,9 +1,9 @@
 // Bundles the program and everything that it imports into one file, which needs nothing but Node.js: for the image.
 import { build } from 'esbuild';
 
-const [outfile = 'dist/samebytes.mjs'] = process.argv.slice(2);
+const [outfile = 'dist/samebytes.mjs', entry = 'src/main.ts'] = process.argv.slice(2);
 await build({
-  entryPoints: [new URL('../src/main.ts', import.meta.url).pathname],
+  entryPoints: [new URL(`../${entry}`, import.meta.url).pathname],
   outfile,
   bundle: true,
   platform: 'node',

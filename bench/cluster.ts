@@ -1,0 +1,3 @@
+export async function benchCluster(_flags: object, _say: (line: string) => void): Promise<void> {
+  throw new Error('todo');
+}
