@@ -41,7 +41,9 @@ export function readBodies(): RequestHandler[] {
   const read = new BodyBudget(MAX_READ_BYTES);
 
   const admit: RequestHandler = (request, response, next) => {
-    if (request.is('application/json') !== 'application/json')
+    // The API server always says the same; other spellings are rare.
+    const type = request.headers['content-type'];
+    if (type !== 'application/json' && request.is('application/json') !== 'application/json')
       throw new BodyError(415, 'send an AdmissionReview with content-type application/json');
     // A body that does not say how long it is may be the longest.
     const length = Number(request.headers['content-length'] ?? MAX_BODY_BYTES);
