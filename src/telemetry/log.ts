@@ -1,12 +1,32 @@
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import pretty from 'pino-pretty';
 
-export type { Logger } from 'pino';
+/** The process's log. No child logs: their fields would be written as they are. */
+export type Logger = Pick<
+  PinoLogger,
+  'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'isLevelEnabled'
+>;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Names of fields that could hold a secret; whatever is logged under them is masked, at any of these depths. */
-const SECRET_FIELDS = ['authorization', 'password', 'token', 'auth', 'secret', 'cookie', 'identitytoken'];
+/** Names of fields that could hold a secret; whatever is logged under them is masked. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'authorization',
+  'password',
+  'token',
+  'auth',
+  'secret',
+  'cookie',
+  'identitytoken',
+]);
+/** What is nested deeper than this is not logged at all. */
+const MAX_DEPTH = 10;
+
+/** Lines are gathered for this long, or to this size: a write of its own for each costs as much as an admission. */
+const FLUSH_MS = 100;
+const FLUSH_BYTES = 8 * 1024;
+/** So much waits for a reader that does not read; then lines are dropped rather than admissions held up. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -16,21 +36,52 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
-/** The process's log: one JSON object a line, in RFC 3339 time; secrets are masked by field name. */
+/**
+ * The process's log: one JSON object a line, in RFC 3339 time; secrets are masked by field name. What is gathered is
+ * written when the process exits; a process that is killed loses its last tenth of a second.
+ */
 export function createLog({ level, pretty: isPretty, destination }: LogOptions): Logger {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
-    redact: {
-      paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
-      censor: '[masked]',
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (fields: Record<string, unknown>) => maskSecrets(fields),
     },
   };
   if (isPretty)
     return pino(options, pretty({ sync: true, ...(destination === undefined ? {} : { destination }) }));
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? gatheringOutput());
+}
+
+function gatheringOutput(): DestinationStream {
+  return pino.destination({
+    sync: false,
+    minLength: FLUSH_BYTES,
+    maxLength: MAX_WAITING_BYTES,
+    periodicFlush: FLUSH_MS,
+  });
+}
+
+/** The fields as they are, where none of them holds a secret, which is nearly always: then nothing is copied. */
+function maskSecrets(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  let masked: Record<string, unknown> | undefined;
+  for (const [name, value] of Object.entries(fields)) {
+    const shown = SECRET_FIELDS.has(name) ? '[masked]' : maskWithin(value, depth + 1);
+    if (shown === value) continue;
+    masked ??= { ...fields };
+    masked[name] = shown;
+  }
+  return masked ?? fields;
+}
+
+function maskWithin(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH) return '[too deep]';
+  if (!Array.isArray(value)) return maskSecrets(value as Record<string, unknown>, depth);
+  const shown = value.map((item) => maskWithin(item, depth + 1));
+  return shown.some((item, index) => item !== value[index]) ? shown : value;
 }
 
 /**
