@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import pretty from 'pino-pretty';
+import { isObject, type JsonObject } from '../json/json-object.ts';
 
 /** The process's log. No child logs: their fields would be written as they are. */
 export type Logger = Pick<
@@ -47,7 +48,7 @@ export function createLog({ level, pretty: isPretty, destination }: LogOptions):
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: {
       level: (label: string) => ({ level: label }),
-      log: (fields: Record<string, unknown>) => maskSecrets(fields),
+      log: (fields: JsonObject) => maskSecrets(fields),
     },
   };
   if (isPretty)
@@ -65,7 +66,7 @@ function gatheringOutput(): DestinationStream {
 }
 
 /** The fields as they are, where none of them holds a secret, which is nearly always: then nothing is copied. */
-function maskSecrets(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
+function maskSecrets(fields: JsonObject, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(fields)) {
     const shown = SECRET_FIELDS.has(name) ? '[masked]' : maskWithin(value, depth + 1);
@@ -79,7 +80,8 @@ function maskSecrets(fields: Record<string, unknown>, depth = 0): Record<string,
 function maskWithin(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth > MAX_DEPTH) return '[too deep]';
-  if (!Array.isArray(value)) return maskSecrets(value as Record<string, unknown>, depth);
+  if (isObject(value)) return maskSecrets(value, depth);
+  if (!Array.isArray(value)) return value;
   const shown = value.map((item) => maskWithin(item, depth + 1));
   return shown.some((item, index) => item !== value[index]) ? shown : value;
 }
