@@ -16,8 +16,11 @@ interface Review {
 
 // Never run: a webhook that does nothing still carries all that the program carries.
 const program = new Command();
-addServe(program, { env: {}, output: { isTTY: false, write: () => {} }, onStopSignal: () => {} });
-addDemo(program, { env: {}, output: { isTTY: false, write: () => {} }, onStopSignal: () => {} });
+const nowhere = { isTTY: false, columns: undefined, write: () => {}, closed: new AbortController().signal };
+const input = { isTTY: false, read: () => process.stdin };
+const surroundings = { env: {}, input, output: nowhere, onStopSignal: () => {} };
+addServe(program, surroundings);
+addDemo(program, surroundings);
 
 const app = express();
 app.disable('x-powered-by');
@@ -37,7 +40,7 @@ answerCalls({
     const { served } = await TlsFiles.open({ certFile, keyFile, onChange: () => {}, onError: () => {} });
     const metrics = new Metrics({ processMetrics: true });
     const health = await Listener.open(createHealthApp({ metrics, isReady: () => true }), { host, port: 0 });
-    const listener = await Listener.open(app, { host, port: 0 }, served);
+    const listener = await Listener.open(app, { host, port: 0, maxConnections: 2_000 }, served);
     return { webhookPort: listener.port, healthPort: health.port };
   },
 });

@@ -43,13 +43,15 @@ export async function startWebhook(
   const app = createWebhookApp({
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
+    maxConcurrentDecisions: settings.webhook.maxConcurrentDecisions,
     onAdmission: (event) => {
       metrics.countAdmission(event.decision.outcome, event.durationMs, event.decision.optOutsRefused);
       logAdmission(log, event);
     },
-    onBadRequest: ({ status, message, durationMs }) => {
-      metrics.countAdmission('invalid_review', durationMs, 0);
-      log.warn({ status, message }, 'not an admission request');
+    onBadRequest: ({ outcome, status, message, durationMs }) => {
+      metrics.countAdmission(outcome, durationMs, 0);
+      const what = outcome === 'overloaded' ? 'no room for a request' : 'not an admission request';
+      log.warn({ status, message }, what);
     },
     now: () => performance.now(),
   });

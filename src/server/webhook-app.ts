@@ -2,8 +2,10 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Res
 import { Deadline, decisionTimeMs } from '../admission/deadline.ts';
 import type { Decider } from '../admission/decide.ts';
 import type { Decision, Mode } from '../admission/outcome.ts';
+import { overloadDecision } from '../admission/overload.ts';
 import { responseOf } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
+import { Gate, GateError } from '../flight/gate.ts';
 import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
 
 /** One admission request that was answered. */
@@ -14,8 +16,9 @@ export interface AdmissionEvent {
   readonly durationMs: number;
 }
 
-/** One HTTP request that was no admission request: a bad path, a bad body, a client that went away. */
+/** One HTTP request that was no admission request (a bad path, a bad body, a client that went away), or was not read. */
 export interface BadRequestEvent {
+  readonly outcome: 'invalid_review' | 'overloaded';
   readonly status: number;
   readonly message: string;
   readonly durationMs: number;
@@ -25,11 +28,16 @@ export interface WebhookAppOptions {
   readonly decider: Pick<Decider, 'decide'>;
   /** The most that a decision may take, whatever the API server allows. */
   readonly maxDecisionMs: number;
+  /** How many decisions may be made at once; others wait as long as they may take. */
+  readonly maxConcurrentDecisions: number;
   readonly onAdmission: (event: AdmissionEvent) => void;
   readonly onBadRequest: (event: BadRequestEvent) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
+
+/** Far more than there can be connections; whoever waits has room in memory already. */
+const MAX_WAITING = 10_000;
 
 const PATHS: Readonly<Record<string, Mode>> = {
   '/mutate': 'enabled',
@@ -52,10 +60,27 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     next();
   });
 
-  const refuse = (request: Request, response: Response, status: number, message: string): void => {
-    options.onBadRequest({ status, message, durationMs: durationMs(request) });
+  const refuse = (request: Request, response: Response, refusal: Refusal): void => {
+    const { status, message, outcome = 'invalid_review' } = refusal;
+    options.onBadRequest({ outcome, status, message, durationMs: durationMs(request) });
     if (response.headersSent) return;
     response.status(status).json({ error: message });
+  };
+
+  const decisions = new Gate({ capacity: options.maxConcurrentDecisions, maxWaiting: MAX_WAITING });
+  const decide = async (review: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> => {
+    let leave: () => void;
+    try {
+      leave = await decisions.enter(1, signal);
+    } catch (error) {
+      if (error instanceof GateError) return overloadDecision(mode);
+      throw error;
+    }
+    try {
+      return await options.decider.decide(review, mode, signal);
+    } finally {
+      leave();
+    }
   };
 
   const answer = async (mode: Mode, request: Request, response: Response): Promise<void> => {
@@ -66,7 +91,7 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
       if (!response.writableFinished) deadline.callerGone();
     });
     try {
-      const decision = await options.decider.decide(review, mode, deadline.signal);
+      const decision = await decide(review, mode, deadline.signal);
       if (!response.closed) sendJson(response, JSON.stringify(responseOf(review.uid, decision, mode)));
       options.onAdmission({ request: review, mode, decision, durationMs: durationMs(request) });
     } finally {
@@ -81,15 +106,16 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
       .post(...bodies, (request, response) => answer(mode, request, response))
       .all((request, response) => {
         response.set('allow', 'POST');
-        refuse(request, response, 405, 'only POST is answered here');
+        refuse(request, response, { status: 405, message: 'only POST is answered here' });
       });
   }
-  app.use((request, response) => refuse(request, response, 404, 'the webhook answers at /mutate'));
+  app.use((request, response) =>
+    refuse(request, response, { status: 404, message: 'the webhook answers at /mutate' }),
+  );
 
   // Express tells error handlers by their four parameters.
   const onError: ErrorRequestHandler = (error: unknown, request, response, _next) => {
-    const { status, message } = describe(error);
-    refuse(request, response, status, message);
+    refuse(request, response, describe(error));
   };
   app.use(onError);
   return app;
@@ -101,10 +127,20 @@ function sendJson(response: Response, text: string): void {
   response.end(text);
 }
 
+interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  /** `invalid_review` where absent. */
+  readonly outcome?: BadRequestEvent['outcome'];
+}
+
 /** What a body that cannot be read is answered with: the class of the fault, never a part of the body. */
-function describe(error: unknown): { status: number; message: string } {
+function describe(error: unknown): Refusal {
   if (error instanceof InvalidReviewError) return { status: 400, message: error.message };
-  if (error instanceof BodyError) return { status: error.status, message: error.message };
+  if (error instanceof BodyError) {
+    const { status, message } = error;
+    return { status, message, outcome: status === 429 ? 'overloaded' : 'invalid_review' };
+  }
   const type = error instanceof Error && 'type' in error ? String(error.type) : '';
   if (type === 'entity.too.large')
     return { status: 413, message: `the body is larger than ${MAX_BODY_BYTES} bytes` };
