@@ -9,8 +9,10 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node22.19',
-  // Names stay as they are, so that stack traces can be read.
+  // Names stay as they are, so that stack traces can be read; what V8 keeps of the source is half as much without spaces.
   minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 200,
   legalComments: 'linked',
   logLevel: 'warning',
   // CommonJS packages inside ask for it.
