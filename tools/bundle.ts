@@ -1,4 +1,5 @@
 // Bundles the program and everything that it imports into one file, which needs nothing but Node.js: for the image.
+import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 const [outfile = 'dist/samebytes.mjs', entry = 'src/main.ts'] = process.argv.slice(2);
@@ -20,3 +21,6 @@ await build({
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },
 });
+
+// With one other character anywhere V8 keeps two bytes for each, and esbuild does not escape those in regular expressions.
+if (/[^\x00-\x7f]/.test(await readFile(outfile, 'latin1'))) throw new Error(`${outfile} is not all ASCII`);

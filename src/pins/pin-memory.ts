@@ -1,8 +1,14 @@
 import { LRUCache } from 'lru-cache';
-import type { ImagePin } from './image-pin.ts';
+import type { ImagePin, PinnedImage } from './image-pin.ts';
 
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
+
+/** What is kept of a pin: there are many, and admission asks for nothing else. */
+export interface KnownPin {
+  readonly id: string;
+  readonly images: readonly Pick<PinnedImage, 'reference' | 'digest'>[];
+}
 
 export interface PinMemoryOptions {
   /** How many pins are kept; the least recently used goes first. */
@@ -22,7 +28,7 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  readonly #pins: LRUCache<string, ImagePin>;
+  readonly #pins: LRUCache<string, KnownPin>;
   /** Keys by the id of the pin that they hold. */
   readonly #keys = new Map<string, string>();
   readonly #tombstones: LRUCache<string, true>;
@@ -51,7 +57,7 @@ export class PinMemory {
     return this.#pins.size;
   }
 
-  get(key: string): ImagePin | undefined {
+  get(key: string): KnownPin | undefined {
     return this.#pins.get(key);
   }
 
@@ -63,7 +69,8 @@ export class PinMemory {
   /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
   remember(key: string, pin: ImagePin, mark: Mark): void {
     if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
-    this.#pins.set(key, pin);
+    const images = pin.images.map(({ reference, digest }) => ({ reference, digest }));
+    this.#pins.set(key, { id: pin.id, images });
     this.#keys.set(pin.id, key);
   }
 

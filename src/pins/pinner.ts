@@ -7,7 +7,7 @@ import type { Resolver } from '../resolver/resolver.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import { adoptionFrom, evidenceOf } from './adoption.ts';
 import type { ImagePin, PinnedImage } from './image-pin.ts';
-import type { PinMemory } from './pin-memory.ts';
+import type { KnownPin, PinMemory } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
@@ -267,7 +267,7 @@ function isTolerable(error: unknown, { recording }: PinRequest): error is PinSto
   return recording === 'what_resolved' && error instanceof PinStoreError;
 }
 
-function digestsOf(pin: ImagePin, names: Iterable<string>): Map<string, Pinned> {
+function digestsOf(pin: KnownPin, names: Iterable<string>): Map<string, Pinned> {
   const digests = new Map(pin.images.map(({ reference, digest }) => [reference, digest]));
   const results = new Map<string, Pinned>();
   for (const name of names) {

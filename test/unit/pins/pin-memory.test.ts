@@ -1,10 +1,14 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { ImagePin } from '../../../src/pins/image-pin.ts';
-import { PinMemory } from '../../../src/pins/pin-memory.ts';
+import { PinMemory, type KnownPin } from '../../../src/pins/pin-memory.ts';
 import { FakeClock } from '../../support/clock.ts';
 
 const REVISION = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'u', namespace: 'shop' };
-const pin = (id: string): ImagePin => ({ revision: REVISION, images: [], id });
+const KNOWN = { reference: 'registry.test/shop/web:1.0', digest: `sha256:${'0'.repeat(64)}` };
+const IMAGE = { ...KNOWN, resolvedAt: '2026-01-01T00:00:00Z', source: 'resolved' } as const;
+const pin = (id: string): ImagePin => ({ revision: REVISION, images: [IMAGE], id });
+/** What is kept of it. */
+const known = (id: string): KnownPin => ({ images: [KNOWN], id });
 let clock: FakeClock;
 let memory: PinMemory;
 
@@ -32,14 +36,14 @@ describe('while deletions are followed', () => {
 
   test('keeps what was read', () => {
     memory.remember('a', pin('1'), memory.mark());
-    expect(memory.get('a')).toEqual(pin('1'));
+    expect(memory.get('a')).toEqual(known('1'));
   });
 
   test('forgets a pin that was deleted, and no other', () => {
     memory.remember('a', pin('1'), memory.mark());
     memory.remember('b', pin('2'), memory.mark());
     memory.forget('1');
-    expect([memory.get('a'), memory.get('b')]).toEqual([undefined, pin('2')]);
+    expect([memory.get('a'), memory.get('b')]).toEqual([undefined, known('2')]);
   });
 
   test('does not keep a pin whose deletion came before it did', () => {
@@ -48,7 +52,7 @@ describe('while deletions are followed', () => {
     memory.remember('a', pin('1'), mark);
     expect(memory.get('a')).toBeUndefined();
     memory.remember('a', pin('2'), mark);
-    expect(memory.get('a')).toEqual(pin('2'));
+    expect(memory.get('a')).toEqual(known('2'));
   });
 
   test('does not keep what was read before a gap', () => {
@@ -69,7 +73,7 @@ describe('while deletions are followed', () => {
     memory.remember('a', pin('1'), memory.mark());
     memory.remember('a', pin('2'), memory.mark());
     memory.forget('1');
-    expect(memory.get('a')).toEqual(pin('2'));
+    expect(memory.get('a')).toEqual(known('2'));
     memory.forget('2');
     expect(memory.get('a')).toBeUndefined();
   });
