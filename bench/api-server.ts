@@ -15,6 +15,8 @@ export interface ApiCounts {
 
 const PINS = /^\/apis\/samebytes\.dev\/v1alpha1\/namespaces\/[^/]+\/imagepins(?:\/([^/?]+))?/;
 
+const BOOKMARK_MS = 20_000;
+
 let calls = 0;
 let connections = 0;
 let version = 1;
@@ -41,6 +43,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (url.searchParams.has('watch')) {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
+    // As the API server does about once a minute: whoever hears none takes the watch for dead.
+    const bookmarks = setInterval(() => response.write(`${JSON.stringify(bookmark())}\n`), BOOKMARK_MS);
+    response.once('close', () => clearInterval(bookmarks));
     return;
   }
   calls += 1;
@@ -61,6 +66,14 @@ async function create(request: IncomingMessage, response: ServerResponse): Promi
   const stored = JSON.stringify(object);
   pins.set(object.metadata.name, stored);
   send(response, 201, stored);
+}
+
+function bookmark(): object {
+  const metadata = { resourceVersion: String(version) };
+  return {
+    type: 'BOOKMARK',
+    object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata },
+  };
 }
 
 function emptyList(): object {

@@ -22,7 +22,14 @@ export interface Scale {
 }
 
 export const FULL: Scale = { rounds: 5, warm: 3_000, burst: 200, pods: 1_000, births: 500, slowBirths: 80 };
-export const QUICK: Scale = { rounds: 1, warm: 80, burst: 20, pods: 60, births: 50, slowBirths: 10 };
+export const QUICK: Scale = {
+  rounds: 1,
+  warm: 80,
+  burst: 200,
+  pods: 1_000,
+  births: 500,
+  slowBirths: 10,
+};
 
 export interface Case {
   readonly name: string;

@@ -53,14 +53,17 @@ export class Rig {
   readonly #directory: string;
   readonly #nulls: CalledProcess[] = [];
   readonly #samebytes: SamebytesWebhook[] = [];
+  readonly #moreSettings: object;
   #registryHost = '';
 
-  private constructor(directory: string) {
+  private constructor(directory: string, settings: object) {
     this.#directory = directory;
+    this.#moreSettings = settings;
   }
 
-  static async start(): Promise<Rig> {
-    const rig = new Rig(await mkdtemp(join(tmpdir(), 'samebytes-bench-')));
+  /** `settings` come on top of the rig's own. */
+  static async start(settings: object = {}): Promise<Rig> {
+    const rig = new Rig(await mkdtemp(join(tmpdir(), 'samebytes-bench-')), settings);
     try {
       await rig.#prepare();
       return rig;
@@ -171,6 +174,7 @@ export class Rig {
       shutdown: { drainMs: 0 },
       kubernetes: { kubeconfig: this.#file('kubeconfig') },
       registries: [{ host: this.#registryHost, insecure: true, allowLoopback: true }],
+      ...this.#moreSettings,
     };
   }
 
