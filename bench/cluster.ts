@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os';
-import { Api } from '../test/support/cluster/api.ts';
+import type { Api } from '../test/support/cluster/api.ts';
 import { findBinaries } from '../test/support/cluster/binaries.ts';
 import { ControlPlane } from '../test/support/cluster/control-plane.ts';
 import { DistributionRegistry } from '../test/support/cluster/distribution-registry.ts';
@@ -136,20 +136,23 @@ interface Buckets {
   readonly upTo: ReadonlyMap<number, number>;
 }
 
+function valueOf(line: string): number {
+  return Number(line.slice(line.lastIndexOf(' ')));
+}
+
 /** The API server's own measure of our webhook, as it stands now. */
 function buckets(metrics: string): Buckets {
   const lines = metrics
     .split('\n')
     .filter((line) => line.startsWith(METRIC) && line.includes('name="enabled.samebytes.dev"'));
-  const value = (line: string): number => Number(line.slice(line.lastIndexOf(' ')));
   const total = (suffix: string): number =>
     lines
       .filter((line) => line.startsWith(`${METRIC}_${suffix}`))
-      .reduce((sum, line) => sum + value(line), 0);
+      .reduce((sum, line) => sum + valueOf(line), 0);
   const upTo = new Map<number, number>();
   for (const line of lines.filter((each) => each.startsWith(`${METRIC}_bucket`))) {
     const seconds = Number(/le="([^"]+)"/.exec(line)?.[1]?.replace('+Inf', 'Infinity'));
-    upTo.set(seconds, (upTo.get(seconds) ?? 0) + value(line));
+    upTo.set(seconds, (upTo.get(seconds) ?? 0) + valueOf(line));
   }
   return { sum: total('sum'), count: total('count'), upTo };
 }
