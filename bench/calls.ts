@@ -46,8 +46,9 @@ export class CalledProcess {
       if (error === undefined) waiting?.resolve(value);
       else waiting?.reject(new Error(`${script}: ${error}`));
     });
-    this.#child.once('exit', (code) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`${script} ended with ${code}`));
+    this.#child.once('exit', (code, signal) => {
+      for (const { reject } of this.#waiting.values())
+        reject(new Error(`${script} ended with ${signal ?? code}`));
     });
   }
 
