@@ -39,6 +39,7 @@ const RECORDING: Readonly<Record<Mode, Recording>> = {
   allow: 'what_resolved',
   audit: 'nothing',
 };
+const NO_RESULTS: PinResults = new Map();
 const NOTHING: Omit<Decision, 'outcome'> = { patch: [], warnings: [], images: [], optOutsRefused: 0 };
 
 /** Decides about Pods; knows nothing of HTTP. */
@@ -130,18 +131,19 @@ export class Decider {
     recording: Recording,
     signal: AbortSignal,
   ): Promise<PinResults> {
+    if (wanted.length === 0) return NO_RESULTS;
     const sticky = distinct(wanted, 'sticky');
     const follow = distinct(wanted, 'follow');
     const [pinned, followed] = await Promise.all([
       sticky.size === 0
-        ? new Map()
+        ? NO_RESULTS
         : this.#options.pinner.pin({
             ...replica,
             references: sticky,
             recording,
             signal,
           }),
-      this.#follow(follow, replica, signal),
+      follow.size === 0 ? NO_RESULTS : this.#follow(follow, replica, signal),
     ]);
     // One reference may be sticky in one container and followed in another.
     return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);

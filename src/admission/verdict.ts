@@ -38,6 +38,7 @@ const MAX_REPORTED_CHARACTERS = 1_000;
 
 /** How many pull secrets that could not be used. */
 const MAX_NAMED_PROBLEMS = 5;
+const TOO_LARGE = `the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`;
 
 /** Turns what became of each image into one answer: refuse, admit with a patch, or admit as it is. */
 export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict {
@@ -60,9 +61,12 @@ export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict
   if (mode === 'enabled' && fatal.length > 0) {
     return { outcome: 'refused', denial: denialOf(fatal, owner), patch: [], warnings: [], images };
   }
-  const patch = patchOf(input, pinned, options);
+  // The subresource takes ephemeral containers only and drops every other change.
+  const text = input.request.subResource === '' ? imagesText(input.pod, pinned) : undefined;
+  const fits = text === undefined || annotationFits(input.pod, text);
+  const patch = patchOf(input, pinned, fits ? text : undefined, options);
   const outcome = outcomeOf(pinned, failed, results);
-  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned)], images };
+  return { outcome, patch, warnings: fits ? warnings : [...warnings, TOO_LARGE], images };
 }
 
 function outcomeOf(
@@ -111,6 +115,7 @@ function worstStatus(failures: readonly Failure[]): Failure['status'] {
 function patchOf(
   input: VerdictInput,
   pinned: readonly PinnedResult[],
+  annotation: string | undefined,
   { keepTag, pullPolicy }: VerdictOptions,
 ): PatchOperation[] {
   const { request, pod } = input;
@@ -125,18 +130,13 @@ function patchOf(
       ? [replace, { op: 'replace', path: image.pullPolicyPath, value: 'IfNotPresent' }]
       : [replace];
   });
-  // The subresource takes ephemeral containers only and drops every other change.
   if (request.subResource !== '') return operations;
-  return [...operations, ...annotationPatch(pod, annotationsFor(input, pinned))];
+  return [...operations, ...annotationPatch(pod, annotationsFor(input, annotation))];
 }
 
-function annotationsFor(
-  { request, pod, results }: VerdictInput,
-  pinned: readonly PinnedResult[],
-): AnnotationChanges {
-  const text = imagesText(pod, pinned);
+function annotationsFor({ request, results }: VerdictInput, text: string | undefined): AnnotationChanges {
   return {
-    ...(text === undefined || !annotationFits(pod, text) ? {} : { [IMAGES_ANNOTATION]: text }),
+    ...(text === undefined ? {} : { [IMAGES_ANNOTATION]: text }),
     ...(request.operation === 'CREATE' ? { [LEFT_ALONE_ANNOTATION]: leftAlone(results) } : {}),
   };
 }
@@ -151,21 +151,16 @@ function recordedImages(
   pod: JsonObject,
   pinned: readonly PinnedResult[],
 ): ReadonlyMap<string, RecordedImage> {
-  const current = new Map(podImages(pod).map(({ name, image }) => [name, image]));
-  const kept = [...readRecordedImages(pod)].filter(([name, { digest }]) =>
-    current.get(name)?.endsWith(`@${digest}`),
+  const recorded = [...readRecordedImages(pod)];
+  const current = new Map(
+    recorded.length === 0 ? [] : podImages(pod).map(({ name, image }) => [name, image]),
   );
+  const kept = recorded.filter(([name, { digest }]) => current.get(name)?.endsWith(`@${digest}`));
   const added = pinned.map(({ image, reference, digest }): [string, RecordedImage] => [
     image.name,
     { reference: reference.written, digest },
   ]);
   return new Map([...kept, ...added]);
-}
-
-function sizeWarnings({ request, pod }: VerdictInput, pinned: readonly PinnedResult[]): string[] {
-  const text = request.subResource === '' ? imagesText(pod, pinned) : undefined;
-  if (text === undefined || annotationFits(pod, text)) return [];
-  return [`the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`];
 }
 
 function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
@@ -196,6 +191,8 @@ function secretWarnings(results: readonly ImageResult[]): string[] {
 }
 
 function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] {
+  // Nearly always, and no words are needed.
+  if (result.is === 'pinned' && mode !== 'audit' && result.notRecorded === undefined) return [];
   const what = `${result.image.name}: ${quote(result.image.image)}`;
   if (result.is === 'failed') {
     const { what: why } = failureOf(result.error, owner, result.asked);
