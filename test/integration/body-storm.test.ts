@@ -44,7 +44,9 @@ beforeAll(async () => {
   };
   await writeFile(file, JSON.stringify(settings));
   // As in manifests/base/43-deployment.yaml.
-  serving = new SamebytesProcess(['serve', '--config', file], { NODE_OPTIONS: '--max-old-space-size=192' });
+  serving = new SamebytesProcess(['serve', '--config', file], {
+    NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8',
+  });
   const [line] = await serving.printed(/^\{.*"msg":"ready".*\}$/m);
   ports = JSON.parse(line) as typeof ports;
 });
