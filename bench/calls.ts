@@ -37,9 +37,12 @@ export class CalledProcess {
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #calls = 0;
 
-  constructor(script: string, { nodeOptions = '' }: { nodeOptions?: string } = {}) {
+  constructor(
+    script: string,
+    { nodeOptions = '', nodeFlags = [] }: { nodeOptions?: string; nodeFlags?: readonly string[] } = {},
+  ) {
     const file = script.startsWith('/') ? script : fileURLToPath(new URL(script, import.meta.url));
-    this.#child = fork(file, { execArgv: [], env: { ...process.env, NODE_OPTIONS: nodeOptions } });
+    this.#child = fork(file, { execArgv: [...nodeFlags], env: { ...process.env, NODE_OPTIONS: nodeOptions } });
     this.#child.on('message', ({ number, value, error }: Answer) => {
       const waiting = this.#waiting.get(number);
       this.#waiting.delete(number);

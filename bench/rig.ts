@@ -79,8 +79,11 @@ export class Rig {
   }
 
   /** Starts a webhook that allows everything. */
-  async startNull(): Promise<Webhook> {
-    const process = new CalledProcess(this.#file('null-webhook.mjs'), { nodeOptions: NODE_OPTIONS });
+  async startNull(nodeFlags: readonly string[] = []): Promise<Webhook> {
+    const process = new CalledProcess(this.#file('null-webhook.mjs'), {
+      nodeOptions: NODE_OPTIONS,
+      nodeFlags,
+    });
     this.#nulls.push(process);
     const tls = { certFile: this.#file('tls.crt'), keyFile: this.#file('tls.key') };
     const ports = await process.call<Ports>('start', tls);

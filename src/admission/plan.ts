@@ -6,7 +6,7 @@ import {
   type ImageReference,
 } from '../image/reference.ts';
 import type { PodOwner } from '../pins/revision.ts';
-import { annotationsOf } from '../pins/recorded-images.ts';
+import { annotationOf } from '../pins/recorded-images.ts';
 import type { ChangedImages } from './changed-images.ts';
 import type { LeftReason } from './outcome.ts';
 import type { PodImage } from './pod-images.ts';
@@ -52,7 +52,7 @@ export function planImages(
   namespace: string,
   rules: PolicyRules,
 ): Plan {
-  const text = annotationsOf(pod).get(POLICY_ANNOTATION);
+  const text = annotationOf(pod, POLICY_ANNOTATION);
   const annotation = text === undefined ? undefined : readPolicyAnnotation(text);
   const context = policyContext(owner, namespace);
   const planned: PlannedImage[] = [];

@@ -38,14 +38,22 @@ export class Gate {
     return this.#waiting.size;
   }
 
+  /** As {@link enter} where there is room for it at once, and nobody waits; undefined where it would have to wait. */
+  enterNow(size: number): (() => void) | undefined {
+    const taken = Math.min(size, this.#capacity);
+    const hasRoom = this.#waiting.size === 0 && this.#inside + taken <= this.#capacity;
+    return hasRoom ? this.#take(taken) : undefined;
+  }
+
   /**
    * Resolves when there is room, with a function that makes room again; calling it again does nothing. What is larger
    * than the gate goes in alone.
    * @throws {GateError} where too many wait, or the signal is aborted before there is room.
    */
   async enter(size: number, signal: AbortSignal): Promise<() => void> {
+    const leaveNow = this.enterNow(size);
+    if (leaveNow !== undefined) return leaveNow;
     const taken = Math.min(size, this.#capacity);
-    if (this.#waiting.size === 0 && this.#inside + taken <= this.#capacity) return this.#take(taken);
     if (signal.aborted) throw new GateError('no time is left to wait');
     if (this.#waiting.size >= this.#maxWaiting) throw new GateError('too many wait already');
     const { promise, resolve, reject } = Promise.withResolvers<() => void>();

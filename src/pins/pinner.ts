@@ -68,7 +68,7 @@ export interface PinnerOptions {
   readonly store: PinStore;
   /** What is remembered in front of the store. */
   readonly memory: PinMemory;
-  readonly revisions: Pick<RevisionFinder, 'find' | 'findAnew'>;
+  readonly revisions: Pick<RevisionFinder, 'known' | 'find' | 'findAnew'>;
   readonly resolver: Pick<Resolver, 'fresh'>;
   /** The other Pods of a revision; undefined without a cluster to ask. */
   readonly siblings: Siblings | undefined;
@@ -100,9 +100,12 @@ export class Pinner {
    */
   async pin(request: PinRequest): Promise<PinResults> {
     try {
-      const revision = await this.#options.revisions.find(request.owner, request.signal);
+      const { revisions } = this.#options;
+      const revision =
+        revisions.known(request.owner) ?? (await revisions.find(request.owner, request.signal));
       if (revision === undefined) return await this.#resolveAll(undefined, [...request.references], request);
-      return await this.#pinInRevision(revision, request);
+      const key = revisionKey(revision);
+      return this.#remembered(key, request.references) ?? (await this.#pinInRevision(revision, key, request));
     } catch (error) {
       if (isTolerable(error, request)) {
         return markNotRecorded(await this.#resolveAll(undefined, [...request.references], request), error);
@@ -111,11 +114,8 @@ export class Pinner {
     }
   }
 
-  async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
+  async #pinInRevision(revision: Revision, key: string, request: PinRequest): Promise<PinResults> {
     const { references, recording, signal } = request;
-    const key = revisionKey(revision);
-    const known = this.#remembered(key, references);
-    if (known !== undefined) return known;
     if (recording === 'nothing') {
       this.#options.countCacheRequest('pin', 'miss');
       return this.#bear(revision, request);

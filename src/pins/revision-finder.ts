@@ -30,6 +30,14 @@ export class RevisionFinder {
     this.#uids = new LRUCache({ max: maxRevisions });
   }
 
+  /** The revision, where nobody has to be asked for it. */
+  known(owner: PodOwner): Revision | undefined {
+    if (owner.type === 'revision') return owner.revision;
+    if (owner.type !== 'controllerRevision') return undefined;
+    const uid = this.#uids.get(ownerKey(owner) ?? '');
+    return uid === undefined ? undefined : revisionOf(owner.revision, uid);
+  }
+
   /**
    * The revision, or undefined where there is none to share a digest with: bare Pods, custom owners, and owners
    * that the cluster does not confirm.
@@ -39,10 +47,8 @@ export class RevisionFinder {
     if (owner.type === 'revision') return owner.revision;
     if (owner.type !== 'controllerRevision') return undefined;
 
-    const { namespace, name, hash, workload } = owner.revision;
     const uid = await this.#uidOf(owner.revision, ownerKey(owner) ?? '', signal);
-    if (uid === undefined) return undefined;
-    return { apiVersion: workload.apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash };
+    return uid === undefined ? undefined : revisionOf(owner.revision, uid);
   }
 
   /**
@@ -67,4 +73,8 @@ export class RevisionFinder {
     if (uid !== undefined) this.#uids.set(key, uid);
     return uid;
   }
+}
+
+function revisionOf({ namespace, name, hash, workload }: ControllerRevisionName, uid: string): Revision {
+  return { apiVersion: workload.apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash };
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import { Deadline, decisionTimeMs } from '../admission/deadline.ts';
 import type { Decider } from '../admission/decide.ts';
@@ -39,11 +40,14 @@ export interface WebhookAppOptions {
 /** Far more than there can be connections; whoever waits has room in memory already. */
 const MAX_WAITING = 10_000;
 
+/** The API server's URLs are as few as its webhooks. */
+const MAX_URLS = 16;
+
 const PATHS: Readonly<Record<string, Mode>> = {
-  '/mutate': 'enabled',
   '/mutate/enabled': 'enabled',
   '/mutate/allow': 'allow',
   '/mutate/audit': 'audit',
+  '/mutate': 'enabled',
 };
 
 /** The Express application that answers admission reviews. Never throws, never answers with a body of ours in HTML. */
@@ -53,16 +57,14 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   app.disable('etag');
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
-  const startedAt = new WeakMap<Request, number>();
-  const durationMs = (request: Request): number => options.now() - (startedAt.get(request) ?? options.now());
-  app.use((request, _response, next) => {
-    startedAt.set(request, options.now());
+  const durationMs = (response: Timed): number => options.now() - response.locals.startedAtMs;
+  app.use((_request, response: Timed, next) => {
+    response.locals.startedAtMs = options.now();
     next();
   });
 
-  const refuse = (request: Request, response: Response, refusal: Refusal): void => {
-    const { status, message, outcome = 'invalid_review' } = refusal;
-    options.onBadRequest({ outcome, status, message, durationMs: durationMs(request) });
+  const refuse = (response: Timed, { status, message, outcome = 'invalid_review' }: Refusal): void => {
+    options.onBadRequest({ outcome, status, message, durationMs: durationMs(response) });
     if (response.headersSent) return;
     response.status(status).json({ error: message });
   };
@@ -71,7 +73,7 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   const decide = async (review: AdmissionRequest, mode: Mode, signal: AbortSignal): Promise<Decision> => {
     let leave: () => void;
     try {
-      leave = await decisions.enter(1, signal);
+      leave = decisions.enterNow(1) ?? (await decisions.enter(1, signal));
     } catch (error) {
       if (error instanceof GateError) return overloadDecision(mode);
       throw error;
@@ -83,17 +85,25 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     }
   };
 
-  const answer = async (mode: Mode, request: Request, response: Response): Promise<void> => {
+  const timesMs = new LRUCache<string, number>({ max: MAX_URLS });
+  const timeMsOf = (request: Request): number => {
+    const known = timesMs.get(request.url);
+    if (known !== undefined) return known;
     const timeMs = decisionTimeMs(request.query['timeout'], options.maxDecisionMs);
+    timesMs.set(request.url, timeMs);
+    return timeMs;
+  };
+
+  const answer = async (mode: Mode, request: Request, response: Timed): Promise<void> => {
     const review = readReview(request.body);
-    const deadline = new Deadline(timeMs - durationMs(request));
+    const deadline = new Deadline(timeMsOf(request) - durationMs(response));
     response.once('close', () => {
       if (!response.writableFinished) deadline.callerGone();
     });
     try {
       const decision = await decide(review, mode, deadline.signal);
       if (!response.closed) sendJson(response, JSON.stringify(responseOf(review.uid, decision, mode)));
-      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(request) });
+      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(response) });
     } finally {
       deadline.done();
     }
@@ -103,28 +113,40 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   for (const [path, mode] of Object.entries(PATHS)) {
     app
       .route(path)
-      .post(...bodies, (request, response) => answer(mode, request, response))
-      .all((request, response) => {
+      .post(...bodies, (request, response: Timed) => answer(mode, request, response))
+      .all((_request, response: Timed) => {
         response.set('allow', 'POST');
-        refuse(request, response, { status: 405, message: 'only POST is answered here' });
+        refuse(response, { status: 405, message: 'only POST is answered here' });
       });
   }
-  app.use((request, response) =>
-    refuse(request, response, { status: 404, message: 'the webhook answers at /mutate' }),
+  app.use((_request, response: Timed) =>
+    refuse(response, { status: 404, message: 'the webhook answers at /mutate' }),
   );
 
   // Express tells error handlers by their four parameters.
-  const onError: ErrorRequestHandler = (error: unknown, request, response, _next) => {
-    refuse(request, response, describe(error));
+  const onError: ErrorRequestHandler<Record<string, string>, unknown, unknown, unknown, Times> = (
+    error: unknown,
+    _request,
+    response,
+    _next,
+  ) => {
+    refuse(response, describe(error));
   };
   app.use(onError);
   return app;
 }
 
 /** As `response.json`, without its questions: what is sent is JSON in UTF-8 and no more. */
-function sendJson(response: Response, text: string): void {
+function sendJson(response: Timed, text: string): void {
   response.setHeader('content-type', 'application/json; charset=utf-8');
   response.end(text);
+}
+
+/** A response that knows when its request came. */
+type Timed = Response<unknown, Times>;
+
+interface Times {
+  startedAtMs: number;
 }
 
 interface Refusal {

@@ -27,22 +27,20 @@ export function logAdmission(log: Logger, { request, mode, decision, durationMs 
   const failed = decision.images.some(({ result }) => result.is === 'failed');
   const level = failed ? 'warn' : 'info';
   if (!log.isLevelEnabled(level)) return;
-  const images = decision.images.map(({ container, reference, result: { is, error, ...details } }) => ({
-    container,
-    reference,
-    is,
-    ...details,
-    ...(error === undefined ? {} : { error: errorFields(error) }),
-  }));
+  const images = decision.images.map(({ container, reference, result }) => {
+    const image = { container, reference, ...result };
+    return result['error'] === undefined ? image : { ...image, error: errorFields(result['error']) };
+  });
+  // What is undefined is not written.
   log[level](
     {
       uid: request.uid,
       operation: request.operation,
       namespace: request.namespace,
-      ...(request.name === '' ? {} : { pod: request.name }),
-      ...(decision.owner === undefined ? {} : { owner: decision.owner }),
+      pod: request.name === '' ? undefined : request.name,
+      owner: decision.owner,
       mode,
-      ...(request.dryRun ? { dryRun: true } : {}),
+      dryRun: request.dryRun ? true : undefined,
       outcome: decision.outcome,
       images,
       durationMs: Math.round(durationMs * 1000) / 1000,

@@ -25,7 +25,7 @@ const MAX_DEPTH = 10;
 
 /** Lines are gathered for this long, or to this size: a write of its own for each costs as much as an admission. */
 const FLUSH_MS = 100;
-const FLUSH_BYTES = 8 * 1024;
+const FLUSH_BYTES = 32 * 1024;
 /** So much waits for a reader that does not read; then lines are dropped rather than admissions held up. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
@@ -45,7 +45,7 @@ export function createLog({ level, pretty: isPretty, destination }: LogOptions):
   const options = {
     level,
     base: null,
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    timestamp: timestamps(),
     formatters: {
       level: (label: string) => ({ level: label }),
       log: (fields: JsonObject) => maskSecrets(fields),
@@ -54,6 +54,21 @@ export function createLog({ level, pretty: isPretty, destination }: LogOptions):
   if (isPretty)
     return pino(options, pretty({ sync: true, ...(destination === undefined ? {} : { destination }) }));
   return pino(options, destination ?? gatheringOutput());
+}
+
+/** RFC 3339 with milliseconds; all but these are the same for a second. */
+function timestamps(): () => string {
+  let second = Number.NaN;
+  let start = '';
+  return () => {
+    const nowMs = Date.now();
+    const now = Math.floor(nowMs / 1_000);
+    if (now !== second) {
+      second = now;
+      start = new Date(now * 1_000).toISOString().slice(0, -'000Z'.length);
+    }
+    return `,"time":"${start}${String(nowMs - now * 1_000).padStart(3, '0')}Z"`;
+  };
 }
 
 function gatheringOutput(): DestinationStream {
@@ -68,7 +83,8 @@ function gatheringOutput(): DestinationStream {
 /** The fields as they are, where none of them holds a secret, which is nearly always: then nothing is copied. */
 function maskSecrets(fields: JsonObject, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
     const shown = SECRET_FIELDS.has(name) ? '[masked]' : maskWithin(value, depth + 1);
     if (shown === value) continue;
     masked ??= { ...fields };
@@ -82,8 +98,12 @@ function maskWithin(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) return '[too deep]';
   if (isObject(value)) return maskSecrets(value, depth);
   if (!Array.isArray(value)) return value;
-  const shown = value.map((item) => maskWithin(item, depth + 1));
-  return shown.some((item, index) => item !== value[index]) ? shown : value;
+  let masked: unknown[] | undefined;
+  for (let index = 0; index < value.length; index += 1) {
+    const shown = maskWithin(value[index], depth + 1);
+    if (shown !== value[index]) (masked ??= [...(value as unknown[])])[index] = shown;
+  }
+  return masked ?? value;
 }
 
 /**
