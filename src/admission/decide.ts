@@ -12,6 +12,7 @@ import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
 import { pullSecretNames } from './pull-secret-names.ts';
 import type { PolicyRules } from './policy.ts';
+import { ReferenceMemory } from './reference-memory.ts';
 import type { RecreationGuard } from './recreation-guard.ts';
 import { type AdmissionRequest } from './review.ts';
 import { verdictOf, type VerdictOptions } from './verdict.ts';
@@ -48,6 +49,7 @@ const NOTHING: Omit<Decision, 'outcome'> = { patch: [], warnings: [], images: []
 /** Decides about Pods; knows nothing of HTTP. */
 export class Decider {
   readonly #options: DeciderOptions;
+  readonly #references = new ReferenceMemory();
 
   constructor(options: DeciderOptions) {
     this.#options = options;
@@ -76,7 +78,7 @@ export class Decider {
       return { ...NOTHING, outcome: 'mirror_pod', owner: ownerName };
     }
     const changed = changedImages(request, pod);
-    const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
+    const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules, this.#references);
     const life = lifeOf(plan.images, pod, owner, request, mode);
     const isRecreated = life !== undefined && (await this.#options.guard.shouldLeave(life, signal));
     const images = isRecreated ? plan.images.map(leaveRecreated) : plan.images;

@@ -187,7 +187,7 @@ function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
 /** Pull secrets that could not be used where a registry was asked: the node will miss them as well. */
 function secretWarnings(results: readonly ImageResult[]): string[] {
   const problems = results.flatMap((result) => (result.is === 'left' ? [] : (result.asked?.problems ?? [])));
-  return [...new Set(problems.map(({ text }) => text))];
+  return problems.length === 0 ? [] : [...new Set(problems.map(({ text }) => text))];
 }
 
 function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] {

@@ -25,7 +25,8 @@ const MAX_DEPTH = 10;
 
 /** Lines are gathered for this long, or to this size: a write of its own for each costs as much as an admission. */
 const FLUSH_MS = 100;
-const FLUSH_BYTES = 32 * 1024;
+/** Just below what pino's output (sonic-boom) writes at once. */
+const FLUSH_BYTES = 15 * 1024;
 /** So much waits for a reader that does not read; then lines are dropped rather than admissions held up. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
