@@ -1,5 +1,6 @@
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
+import { Slots } from '../flight/slots.ts';
 import type { TlsPair } from './tls-files.ts';
 
 export interface ListenOptions {
@@ -33,7 +34,7 @@ const DEFAULT_MAX_CONNECTIONS = 200;
 /** An HTTP server that listens; over TLS if it was given a pair. HTTP/1.1, which is what the API server speaks. */
 export class Listener {
   readonly #server: http.Server | https.Server;
-  readonly #answering = new Set<http.ServerResponse>();
+  readonly #answering = new Slots<http.ServerResponse>();
   #closing = false;
 
   private constructor(server: http.Server | https.Server) {
@@ -82,7 +83,7 @@ export class Listener {
    */
   announceClose(): void {
     this.#closing = true;
-    for (const response of this.#answering) askToReconnect(response);
+    for (const response of this.#answering.held()) askToReconnect(response);
   }
 
   /**
@@ -99,8 +100,7 @@ export class Listener {
   }
 
   #track(response: http.ServerResponse): void {
-    this.#answering.add(response);
-    response.once('close', () => this.#answering.delete(response));
+    response.once('close', this.#answering.hold(response));
     if (this.#closing) askToReconnect(response);
   }
 }
