@@ -31,8 +31,8 @@ export function logAdmission(log: Logger, { request, mode, decision, durationMs 
     const image = { container, reference, ...result };
     return result['error'] === undefined ? image : { ...image, error: errorFields(result['error']) };
   });
-  // What is undefined is not written.
-  log[level](
+  log.writePlain(
+    level,
     {
       uid: request.uid,
       operation: request.operation,

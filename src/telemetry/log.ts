@@ -3,10 +3,16 @@ import pretty from 'pino-pretty';
 import { isObject, type JsonObject } from '../json/json-object.ts';
 
 /** The process's log. No child logs: their fields would be written as they are. */
-export type Logger = Pick<
+export interface Logger extends Pick<
   PinoLogger,
   'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'isLevelEnabled'
->;
+> {
+  /**
+   * A line like any other, of fields that hold no secret whatever happens: in one go, since there is one for each
+   * admission. What is undefined is not written.
+   */
+  readonly writePlain: (level: 'info' | 'warn', fields: JsonObject, message: string) => void;
+}
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -43,18 +49,24 @@ export interface LogOptions {
  * written when the process exits; a process that is killed loses its last tenth of a second.
  */
 export function createLog({ level, pretty: isPretty, destination }: LogOptions): Logger {
+  const now = timestamps();
   const options = {
     level,
     base: null,
-    timestamp: timestamps(),
+    timestamp: () => `,"time":"${now()}"`,
     formatters: {
       level: (label: string) => ({ level: label }),
       log: (fields: JsonObject) => maskSecrets(fields),
     },
   };
-  if (isPretty)
-    return pino(options, pretty({ sync: true, ...(destination === undefined ? {} : { destination }) }));
-  return pino(options, destination ?? gatheringOutput());
+  const prettyOptions = { sync: true, ...(destination === undefined ? {} : { destination }) };
+  const output = isPretty ? pretty(prettyOptions) : (destination ?? gatheringOutput());
+  const log = pino(options, output);
+  const writePlain: Logger['writePlain'] = (lineLevel, fields, msg) => {
+    if (!log.isLevelEnabled(lineLevel)) return;
+    output.write(`${JSON.stringify({ level: lineLevel, time: now(), ...fields, msg })}\n`);
+  };
+  return Object.assign(log, { writePlain });
 }
 
 /** RFC 3339 with milliseconds; all but these are the same for a second. */
@@ -68,7 +80,7 @@ function timestamps(): () => string {
       second = now;
       start = new Date(now * 1_000).toISOString().slice(0, -'000Z'.length);
     }
-    return `,"time":"${start}${String(nowMs - now * 1_000).padStart(3, '0')}Z"`;
+    return `${start}${String(nowMs - now * 1_000).padStart(3, '0')}Z`;
   };
 }
 
