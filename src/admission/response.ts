@@ -41,6 +41,7 @@ function statusOf({ code, message }: NonNullable<Decision['denial']>): JsonObjec
 
 /** Warnings as the API server takes them: no control characters, each and all of them limited in length. */
 export function limitWarnings(warnings: readonly string[], mode: Mode): string[] {
+  if (warnings.length === 0) return [];
   const prefix = mode === 'audit' ? 'samebytes (audit): ' : PREFIX;
   const limited: string[] = [];
   let left = MAX_ALL_WARNINGS_CHARACTERS;
