@@ -17,8 +17,10 @@ export interface PinMemoryOptions {
   readonly now: () => number;
 }
 
-/** Pins of more images count for several: memory is bounded by what they hold, not by their number alone. */
-const USUAL_IMAGES = 8;
+/** Long pins count for several: memory is bounded by what they hold, not by their number alone. Eight images take this. */
+const USUAL_CHARACTERS = 1_024;
+/** The longest pin there can be, of 128 images: it is kept even where hardly any are. */
+const MAX_CHARACTERS = 128 * 1_024;
 /** How long a deletion is remembered, so that what was read before it is not kept after it. */
 const TOMBSTONE_MS = 60_000;
 const MAX_TOMBSTONES = 10_000;
@@ -28,7 +30,8 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  readonly #pins: LRUCache<string, KnownPin>;
+  /** Each pin as one text, its id first: objects would take half as much again, and admission reads few at a time. */
+  readonly #pins: LRUCache<string, string>;
   /** Keys by the id of the pin that they hold. */
   readonly #keys = new Map<string, string>();
   readonly #tombstones: LRUCache<string, true>;
@@ -38,9 +41,10 @@ export class PinMemory {
   constructor({ maxPins, now }: PinMemoryOptions) {
     this.#pins = new LRUCache({
       max: maxPins,
-      maxSize: maxPins * USUAL_IMAGES,
-      sizeCalculation: ({ images }) => Math.max(images.length, 1),
-      dispose: ({ id }, key) => {
+      maxSize: Math.max(maxPins * USUAL_CHARACTERS, MAX_CHARACTERS),
+      sizeCalculation: (text) => text.length,
+      dispose: (text, key) => {
+        const { id } = readPin(text);
         if (this.#keys.get(id) === key) this.#keys.delete(id);
       },
     });
@@ -58,7 +62,8 @@ export class PinMemory {
   }
 
   get(key: string): KnownPin | undefined {
-    return this.#pins.get(key);
+    const text = this.#pins.get(key);
+    return text === undefined ? undefined : readPin(text);
   }
 
   /** To be taken before a pin is read from where it is kept. */
@@ -69,9 +74,8 @@ export class PinMemory {
   /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
   remember(key: string, pin: ImagePin, mark: Mark): void {
     if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
-    const images = pin.images.map(({ reference, digest }) => ({ reference, digest }));
-    this.#pins.set(key, { id: pin.id, images });
-    this.#keys.set(pin.id, key);
+    this.#pins.set(key, writePin(pin));
+    if (this.#pins.has(key)) this.#keys.set(pin.id, key);
   }
 
   /** The pin with this id was deleted. */
@@ -94,4 +98,18 @@ export class PinMemory {
     this.#pins.clear();
     this.#keys.clear();
   }
+}
+
+/** Neither ids nor references nor digests have line breaks. `join` makes one flat text; adding makes a tree of them. */
+function writePin({ id, images }: ImagePin): string {
+  return [id, ...images.flatMap(({ reference, digest }) => [reference, digest])].join('\n');
+}
+
+function readPin(text: string): KnownPin {
+  const [id = '', ...parts] = text.split('\n');
+  const images: { reference: string; digest: string }[] = [];
+  for (let index = 0; index + 1 < parts.length; index += 2) {
+    images.push({ reference: parts[index] ?? '', digest: parts[index + 1] ?? '' });
+  }
+  return { id, images };
 }

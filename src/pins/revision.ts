@@ -93,7 +93,8 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
  * Pod's author can claim another's uid, and must not get into its memory under a name of their own.
  */
 export function revisionKey({ namespace, kind, name, uid }: Revision): string {
-  return `${namespace}/${kind}/${name}/${uid}`;
+  // As one flat text, since it is kept: a template's is a tree of its parts.
+  return [namespace, kind, name, uid].join('/');
 }
 
 /** One text for one revision by what the Pod alone tells; undefined where the Pod is a replica of nothing. */
