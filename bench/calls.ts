@@ -42,7 +42,10 @@ export class CalledProcess {
     { nodeOptions = '', nodeFlags = [] }: { nodeOptions?: string; nodeFlags?: readonly string[] } = {},
   ) {
     const file = script.startsWith('/') ? script : fileURLToPath(new URL(script, import.meta.url));
-    this.#child = fork(file, { execArgv: [...nodeFlags], env: { ...process.env, NODE_OPTIONS: nodeOptions } });
+    this.#child = fork(file, {
+      execArgv: [...nodeFlags],
+      env: { ...process.env, NODE_OPTIONS: nodeOptions },
+    });
     this.#child.on('message', ({ number, value, error }: Answer) => {
       const waiting = this.#waiting.get(number);
       this.#waiting.delete(number);

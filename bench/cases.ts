@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { measure, measureTogether, type Measurement, type PodsOfCase, type Row } from './measure.ts';
 import type { Rig, SamebytesWebhook, Webhook } from './rig.ts';
 
@@ -41,6 +42,8 @@ export interface Case {
 export const FAR_MS = 50;
 const SLOW_MS = 500;
 const AT_ONCE = 8;
+const MAX_BIRTH_TRIES = 120;
+const BIRTH_PAUSE_MS = 250;
 
 let seeds = 0;
 /** Revisions that no load has sent yet. */
@@ -84,7 +87,7 @@ export const CASES: readonly Case[] = [
     title: 'Pods of one known revision at the same instant, each on a new connection',
     run: async (stage) => {
       const pods = newPods();
-      await stage.rig.load({ url: stage.samebytes.url, pods, requests: 1, atOnce: 1 });
+      await bear(stage, pods);
       return measure(stage.rig, everybody(stage), {
         name: 'burst',
         pods: () => pods,
@@ -133,7 +136,7 @@ export const CASES: readonly Case[] = [
     title: 'Pods of one known revision, registry down',
     run: async (stage) => {
       const pods = newPods();
-      await stage.rig.load({ url: stage.samebytes.url, pods, requests: 1, atOnce: 1 });
+      await bear(stage, pods);
       return whileDown(stage, () => warm({ ...stage, peers: [] }, 'down-warm', { pods }));
     },
   },
@@ -154,6 +157,16 @@ function everybody({ null: nothing, samebytes, peers }: Stage): Webhook[] {
   return [nothing, samebytes, ...peers];
 }
 
+/** Admits the first Pod of a revision; where the registry was down its breaker refuses for a while. */
+async function bear({ rig, samebytes }: Stage, pods: PodsOfCase): Promise<void> {
+  for (let tries = 0; tries < MAX_BIRTH_TRIES; tries += 1) {
+    const { pinned } = await rig.load({ url: samebytes.url, pods, requests: 1, atOnce: 1 });
+    if (pinned === 1) return;
+    await pause(BIRTH_PAUSE_MS);
+  }
+  throw new Error('the first Pod of a revision is refused again and again');
+}
+
 interface WarmOptions {
   readonly containers?: number;
   readonly requests?: number;
@@ -167,6 +180,7 @@ interface WarmOptions {
 async function warm(stage: Stage, name: string, options: WarmOptions = {}): Promise<Row[]> {
   const { containers = 1, requests = stage.scale.warm, atOnce = AT_ONCE, peers = 400 } = options;
   const pods = options.pods ?? newPods({ containers });
+  await bear(stage, pods);
   for (const { url } of [stage.samebytes, stage.null]) {
     await stage.rig.load({ url, pods, requests: Math.min(requests, 400), atOnce });
   }

@@ -32,7 +32,7 @@ const program = new Command('bench')
   .option('--quick', 'just enough of everything to see that it works')
   .option('--json', 'everything as JSON, alone on standard output')
   .option('--cluster', 'instead: scale a Deployment on a real control plane, with and without samebytes')
-  .option('--profile <directory>', "write the CPU profiles of samebytes and of the null webhook there")
+  .option('--profile <directory>', 'write the CPU profiles of samebytes and of the null webhook there')
   .showHelpAfterError()
   .parse();
 await main(program.opts<Flags>());

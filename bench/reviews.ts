@@ -20,7 +20,7 @@ interface SampleReview {
   request: {
     uid: string;
     object: {
-      metadata: { ownerReferences: { uid: string; name: string }[] };
+      metadata: { labels: Record<string, string>; ownerReferences: { uid: string; name: string }[] };
       spec: { containers: { name: string; image: string }[] };
     };
   };
@@ -37,7 +37,9 @@ export function reviewBody(pods: PodsToSend, n: number): string {
   if (owner === undefined || container === undefined) throw new Error('the sample is no Pod of a ReplicaSet');
   review.request.uid = randomUUID();
   owner.uid = uuidOf(`${seed} ${revision}`);
+  // As the Deployment's controller does: by its hash the other Pods of the revision are found.
   owner.name = `web-${revision}`;
+  metadata.labels['pod-template-hash'] = String(revision);
   spec.containers = Array.from({ length: containers }, (_, index) => ({
     ...container,
     name: `c${index}`,
