@@ -12,11 +12,11 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   s: 1_000,
   ms: 1,
   us: 1e-3,
-  µs: 1e-3,
+  '\u00b5s': 1e-3,
   ns: 1e-6,
 };
-const DURATION = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/;
-const DURATION_PART = /(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g;
+const DURATION = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|\u00b5s|ns))+$/;
+const DURATION_PART = /(\d+(?:\.\d+)?)(h|ms|m|s|us|\u00b5s|ns)/g;
 
 /**
  * How long a decision may take: the API server's own time-out, which it sends as `?timeout=5s` (a Go duration),

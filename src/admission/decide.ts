@@ -4,15 +4,17 @@ import type { ImageReference } from '../image/reference.ts';
 import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
 import type { Resolver } from '../resolver/resolver.ts';
+import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { Waits } from '../telemetry/waits.ts';
 import { changedImages } from './changed-images.ts';
-import { annotationsOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
+import { annotationOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
 import type { ImageResult } from './image-result.ts';
 import type { Decision, Mode, RevisionName } from './outcome.ts';
 import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
 import { pullSecretNames } from './pull-secret-names.ts';
 import type { PolicyRules } from './policy.ts';
+import { ReferenceMemory } from './reference-memory.ts';
 import type { RecreationGuard } from './recreation-guard.ts';
 import { type AdmissionRequest } from './review.ts';
 import { verdictOf, type VerdictOptions } from './verdict.ts';
@@ -41,6 +43,9 @@ interface Patience {
   readonly waits: Waits | undefined;
 }
 
+/** By name: one reference may be sticky in one container and followed in another. */
+type Results = Readonly<Record<'sticky' | 'follow', PinResults>>;
+
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
 
 const MAX_POD_NAME_LENGTH = 253;
@@ -50,14 +55,20 @@ const RECORDING: Readonly<Record<Mode, Recording>> = {
   allow: 'what_resolved',
   audit: 'nothing',
 };
+const NONE: PinResults = new Map();
 const NOTHING: Omit<Decision, 'outcome'> = { patch: [], warnings: [], images: [], optOutsRefused: 0 };
 
 /** Decides about Pods; knows nothing of HTTP. */
 export class Decider {
   readonly #options: DeciderOptions;
+  readonly #references = new ReferenceMemory();
 
   constructor(options: DeciderOptions) {
     this.#options = options;
+  }
+
+  get caches(): WatchedCaches {
+    return this.#references.caches;
   }
 
   /**
@@ -79,14 +90,15 @@ export class Decider {
     const owner = ownerOf(metadataOf(pod), request.namespace);
     const ownerName = owner.type === 'none' ? undefined : `${owner.owner.kind}/${owner.owner.name}`;
     // Not by its owner, a Node: anyone can write that, and the kubelet runs such a Pod.
-    if (annotationsOf(pod).has(MIRROR_ANNOTATION)) {
+    if (annotationOf(pod, MIRROR_ANNOTATION) !== undefined) {
       return { ...NOTHING, outcome: 'mirror_pod', owner: ownerName };
     }
     const changed = changedImages(request, pod);
-    const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules);
-    const images = (await this.#isRecreatedForEver(plan.images, pod, owner, request, mode, patience))
-      ? plan.images.map(leaveRecreated)
-      : plan.images;
+    const plan = planImages(changed, pod, owner, request.namespace, this.#options.rules, this.#references);
+    const life = lifeOf(plan.images, pod, owner, request, mode);
+    const isRecreated =
+      life !== undefined && (await this.#options.guard.shouldLeave(life, patience.signal, patience.waits));
+    const images = isRecreated ? plan.images.map(leaveRecreated) : plan.images;
     const secrets = { namespace: request.namespace, names: pullSecretNames(pod) };
     const credentialsFor = this.#options.keychain.of(secrets);
     const replica = { owner, labels: metadataOf(pod).labels ?? {}, secrets, credentialsFor };
@@ -103,24 +115,6 @@ export class Decider {
     };
   }
 
-  /** Whether somebody recreates this very Pod over and over since we change it: asked once per life of a Pod. */
-  async #isRecreatedForEver(
-    images: readonly PlannedImage[],
-    pod: JsonObject,
-    owner: PodOwner,
-    { operation, namespace, dryRun }: AdmissionRequest,
-    mode: Mode,
-    { signal, waits }: Patience,
-  ): Promise<boolean> {
-    const name = nameOf(pod);
-    if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(mayBeLeft))
-      return false;
-    // A reinvocation is the same life.
-    if (dryRun || mode === 'audit' || annotationsOf(pod).has(IMAGES_ANNOTATION)) return false;
-    const named = { namespace, name, owner: owner.owner, revision: ownerKey(owner) };
-    return this.#options.guard.shouldLeave(named, signal, waits);
-  }
-
   async #carryOut(
     images: readonly PlannedImage[],
     replica: Replica,
@@ -131,11 +125,17 @@ export class Decider {
     const wanted = images.filter(isWanted);
     // Ephemeral containers are nobody's replica: each is resolved for itself.
     const alone = wanted.filter(({ image }) => image.type === 'ephemeral');
-    const shared = wanted.filter(({ image }) => image.type !== 'ephemeral');
+    const shared = alone.length === 0 ? wanted : wanted.filter(({ image }) => image.type !== 'ephemeral');
     const recording = request.dryRun ? 'nothing' : RECORDING[mode];
+    const asking = this.#digestsOf(shared, replica, recording, patience);
+    if (alone.length === 0) {
+      const results = await asking;
+      return images.map((planned) => imageResult(planned, results));
+    }
+    const nobody: Replica = { ...replica, owner: { type: 'none' }, labels: {} };
     const [sharedResults, aloneResults] = await Promise.all([
-      this.#digestsOf(shared, replica, recording, patience),
-      this.#digestsOf(alone, { ...replica, owner: { type: 'none' }, labels: {} }, recording, patience),
+      asking,
+      this.#digestsOf(alone, nobody, recording, patience),
     ]);
     return images.map((planned) =>
       imageResult(planned, planned.image.type === 'ephemeral' ? aloneResults : sharedResults),
@@ -147,22 +147,16 @@ export class Decider {
     replica: Replica,
     recording: Recording,
     patience: Patience,
-  ): Promise<PinResults> {
-    const sticky = distinct(wanted, 'sticky');
-    const follow = distinct(wanted, 'follow');
-    const [pinned, followed] = await Promise.all([
-      sticky.size === 0
-        ? new Map()
-        : this.#options.pinner.pin({
-            ...replica,
-            references: sticky,
-            recording,
-            ...patience,
-          }),
-      this.#follow(follow, replica, patience),
-    ]);
-    // One reference may be sticky in one container and followed in another.
-    return new Map([...prefixed('sticky', pinned), ...prefixed('follow', followed)]);
+  ): Promise<Results> {
+    const references = distinct(wanted, 'sticky');
+    const followed = distinct(wanted, 'follow');
+    const pinning =
+      references.size === 0
+        ? NONE
+        : this.#options.pinner.pin({ ...replica, references, recording, ...patience });
+    if (followed.size === 0) return { sticky: await pinning, follow: NONE };
+    const [sticky, follow] = await Promise.all([pinning, this.#follow(followed, replica, patience)]);
+    return { sticky, follow };
   }
 
   async #follow(
@@ -206,6 +200,22 @@ function isWanted(image: PlannedImage): image is Wanted {
   return image.do === 'sticky' || image.do === 'follow';
 }
 
+/** The Pod as the guard knows it, where somebody may recreate this very Pod over and over since we change it. */
+function lifeOf(
+  images: readonly PlannedImage[],
+  pod: JsonObject,
+  owner: PodOwner,
+  { operation, namespace, dryRun }: AdmissionRequest,
+  mode: Mode,
+): Parameters<RecreationGuard['shouldLeave']>[0] | undefined {
+  const name = nameOf(pod);
+  if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(mayBeLeft))
+    return undefined;
+  // A reinvocation is the same life.
+  if (dryRun || mode === 'audit' || annotationOf(pod, IMAGES_ANNOTATION) !== undefined) return undefined;
+  return { namespace, name, owner: owner.owner, revision: ownerKey(owner) };
+}
+
 function mayBeLeft(image: PlannedImage): boolean {
   return isWanted(image) && image.mayBeLeft;
 }
@@ -237,20 +247,16 @@ function metadataOf(pod: JsonObject): PodMetadata {
   };
 }
 
-function distinct(wanted: readonly Wanted[], policy: 'sticky' | 'follow'): Map<string, ImageReference> {
-  return new Map(
-    wanted.filter((image) => image.do === policy).map(({ name, reference }) => [name, reference]),
-  );
+function distinct(
+  wanted: readonly Wanted[],
+  policy: 'sticky' | 'follow',
+): ReadonlyMap<string, ImageReference> {
+  const references = new Map<string, ImageReference>();
+  for (const image of wanted) if (image.do === policy) references.set(image.name, image.reference);
+  return references;
 }
 
-function prefixed(
-  policy: string,
-  results: PinResults,
-): [string, NonNullable<ReturnType<PinResults['get']>>][] {
-  return [...results].map(([name, result]) => [`${policy} ${name}`, result]);
-}
-
-function imageResult(planned: PlannedImage, results: PinResults): ImageResult {
+function imageResult(planned: PlannedImage, results: Results): ImageResult {
   const { image } = planned;
   if (planned.do === 'leave') return { image, is: 'left', reason: planned.reason, detail: planned.detail };
   if (planned.do === 'put_back') {
@@ -265,7 +271,7 @@ function imageResult(planned: PlannedImage, results: PinResults): ImageResult {
       asked: undefined,
     };
   }
-  const result = results.get(`${planned.do} ${planned.name}`) ?? { error: new Error('no answer') };
+  const result = results[planned.do].get(planned.name) ?? { error: new Error('no answer') };
   const { reference } = planned;
   const { asked, tookMs } = result;
   if ('error' in result) return { image, is: 'failed', reference, error: result.error, asked, tookMs };

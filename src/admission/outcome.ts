@@ -18,6 +18,7 @@ export const OUTCOMES = [
   'mirror_pod',
   'invalid_pod',
   'internal_error',
+  'overloaded',
   'invalid_review',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];

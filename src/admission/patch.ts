@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
-import { annotationsOf } from '../pins/recorded-images.ts';
+import { annotationOf } from '../pins/recorded-images.ts';
 import type { PatchOperation } from './outcome.ts';
 
 /** One reference token of a JSON pointer (RFC 6901 §3). */
@@ -12,8 +12,7 @@ export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
 
 /** The operations that make these changes, also on a Pod without annotations; none for what is so already. */
 export function annotationPatch(pod: JsonObject, changes: AnnotationChanges): readonly PatchOperation[] {
-  const current = annotationsOf(pod);
-  const wanted = Object.entries(changes).filter(([name, value]) => current.get(name) !== value);
+  const wanted = Object.entries(changes).filter(([name, value]) => annotationOf(pod, name) !== value);
   if (wanted.length === 0) return [];
   const metadata = pod['metadata'];
   const added = Object.fromEntries(wanted.filter(([, value]) => value !== undefined));

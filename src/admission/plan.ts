@@ -1,15 +1,11 @@
 import type { JsonObject } from '../json/json-object.ts';
-import {
-  InvalidReferenceError,
-  normalizedName,
-  parseReference,
-  type ImageReference,
-} from '../image/reference.ts';
+import { InvalidReferenceError, type ImageReference } from '../image/reference.ts';
 import type { PodOwner } from '../pins/revision.ts';
-import { annotationsOf } from '../pins/recorded-images.ts';
+import { annotationOf } from '../pins/recorded-images.ts';
 import type { ChangedImages } from './changed-images.ts';
 import type { LeftReason } from './outcome.ts';
 import type { PodImage } from './pod-images.ts';
+import type { ReferenceMemory } from './reference-memory.ts';
 import {
   readPolicyAnnotation,
   type PolicyAnnotation,
@@ -51,19 +47,23 @@ export function planImages(
   owner: PodOwner,
   namespace: string,
   rules: PolicyRules,
+  known: Pick<ReferenceMemory, 'read'>,
 ): Plan {
-  const text = annotationsOf(pod).get(POLICY_ANNOTATION);
+  const text = annotationOf(pod, POLICY_ANNOTATION);
   const annotation = text === undefined ? undefined : readPolicyAnnotation(text);
   const context = policyContext(owner, namespace);
   const planned: PlannedImage[] = [];
   let optOutsRefused = 0;
   for (const image of images) {
-    const reference = readImage(image);
-    if (reference === undefined) continue;
-    if (reference instanceof InvalidReferenceError) {
-      planned.push({ image, do: 'leave', reason: 'invalid_reference', detail: reference.message });
+    // No image is reported by Kubernetes itself; one with a digest needs none.
+    if (image.image === '') continue;
+    const read = known.read(image.image);
+    if (read instanceof InvalidReferenceError) {
+      planned.push({ image, do: 'leave', reason: 'invalid_reference', detail: read.message });
       continue;
     }
+    const { reference, name } = read;
+    if (reference.digest !== undefined) continue;
     const choice = rules.choose(reference, image.name, annotation, context);
     if (choice.optOutRefused) optOutsRefused += 1;
     const digest = putBack(image.name, reference);
@@ -75,24 +75,9 @@ export function planImages(
         reason: choice.reason === 'custom_owner' ? 'custom_owner' : 'policy_off',
       });
     } else if (digest !== undefined) planned.push({ image, do: 'put_back', reference, digest });
-    else {
-      const name = normalizedName(reference);
-      planned.push({ image, do: choice.policy, reference, name, mayBeLeft: choice.mayOptOut });
-    }
+    else planned.push({ image, do: choice.policy, reference, name, mayBeLeft: choice.mayOptOut });
   }
   return { images: planned, warnings: annotationWarnings(annotation, optOutsRefused), optOutsRefused };
-}
-
-/** The reference that needs a digest; undefined where there is none to give: no image, or one with a digest. */
-function readImage({ image }: PodImage): ImageReference | InvalidReferenceError | undefined {
-  if (image === '') return undefined;
-  try {
-    const reference = parseReference(image);
-    return reference.digest === undefined ? reference : undefined;
-  } catch (error) {
-    if (error instanceof InvalidReferenceError) return error;
-    throw error;
-  }
 }
 
 function policyContext(owner: PodOwner, namespace: string): PolicyContext {

@@ -37,48 +37,60 @@ const CONTAINER_LISTS = [
 export function podImages(pod: JsonObject): PodImage[] {
   const spec = pod['spec'];
   if (!isObject(spec)) throw new InvalidPodError('spec is not an object');
-  const containers = CONTAINER_LISTS.flatMap(({ field, type }) =>
-    list(spec, field).map((container, index): PodImage => {
+  const images: PodImage[] = [];
+  for (const { field, type } of CONTAINER_LISTS) {
+    let index = 0;
+    for (const container of list(spec, field)) {
       const path = `/spec/${field}/${index}`;
-      return {
+      index += 1;
+      images.push({
         type,
         name: text(container, 'name', path) ?? '',
         image: text(container, 'image', path) ?? '',
         pullPolicy: text(container, 'imagePullPolicy', path),
         imagePath: `${path}/image`,
         pullPolicyPath: `${path}/imagePullPolicy`,
-      };
-    }),
-  );
-  return [...containers, ...list(spec, 'volumes').flatMap(volumeImage)];
+      });
+    }
+  }
+  let index = 0;
+  for (const volume of list(spec, 'volumes')) {
+    const image = volumeImage(volume, index);
+    index += 1;
+    if (image !== undefined) images.push(image);
+  }
+  return images;
 }
 
 /** Image volumes (KEP-4639): `volumes[].image` with its own reference and pull policy. */
-function volumeImage(volume: JsonObject, index: number): PodImage[] {
-  const path = `/spec/volumes/${index}`;
+function volumeImage(volume: JsonObject, index: number): PodImage | undefined {
   const source = volume['image'] ?? undefined;
-  if (source === undefined) return [];
+  if (source === undefined) return undefined;
+  const path = `/spec/volumes/${index}`;
   if (!isObject(source)) throw new InvalidPodError(`${path}/image is not an object`);
-  return [
-    {
-      type: 'volume',
-      name: `volume/${text(volume, 'name', path) ?? ''}`,
-      image: text(source, 'reference', `${path}/image`) ?? '',
-      pullPolicy: text(source, 'pullPolicy', `${path}/image`),
-      imagePath: `${path}/image/reference`,
-      pullPolicyPath: `${path}/image/pullPolicy`,
-    },
-  ];
+  return {
+    type: 'volume',
+    name: `volume/${text(volume, 'name', path) ?? ''}`,
+    image: text(source, 'reference', `${path}/image`) ?? '',
+    pullPolicy: text(source, 'pullPolicy', `${path}/image`),
+    imagePath: `${path}/image/reference`,
+    pullPolicyPath: `${path}/image/pullPolicy`,
+  };
 }
 
 function list(spec: JsonObject, field: string): readonly JsonObject[] {
   const value = spec[field] ?? [];
   if (Array.isArray(value) && value.length > MAX_ENTRIES)
     throw new InvalidPodError(`spec.${field} has more than ${MAX_ENTRIES} entries`);
-  if (!Array.isArray(value) || !value.every(isObject)) {
-    throw new InvalidPodError(`spec.${field} is not a list of objects`);
-  }
+  if (!isListOfObjects(value)) throw new InvalidPodError(`spec.${field} is not a list of objects`);
   return value;
+}
+
+function isListOfObjects(value: unknown): value is readonly JsonObject[] {
+  if (!Array.isArray(value)) return false;
+  // Not by `every`, which passes over holes.
+  for (const item of value) if (!isObject(item)) return false;
+  return true;
 }
 
 function text(fields: JsonObject, name: string, path: string): string | undefined {

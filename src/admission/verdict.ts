@@ -38,6 +38,7 @@ const MAX_REPORTED_CHARACTERS = 1_000;
 
 /** How many pull secrets that could not be used. */
 const MAX_NAMED_PROBLEMS = 5;
+const TOO_LARGE = `the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`;
 
 /** Turns what became of each image into one answer: refuse, admit with a patch, or admit as it is. */
 export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict {
@@ -60,10 +61,13 @@ export function verdictOf(input: VerdictInput, options: VerdictOptions): Verdict
   if (mode === 'enabled' && fatal.length > 0) {
     return { outcome: 'refused', denial: denialOf(fatal, owner), patch: [], warnings: [], images };
   }
-  const patch = patchOf(input, pinned, options);
+  // The subresource takes ephemeral containers only and drops every other change.
+  const text = input.request.subResource === '' ? imagesText(input.pod, pinned) : undefined;
+  const fits = text === undefined || annotationFits(input.pod, text);
+  const patch = patchOf(input, pinned, fits ? text : undefined, options);
   const outcome = outcomeOf(pinned, failed, results);
   const notPinned = results.filter(isUnexpected).flatMap((result) => warningsOf(result, mode, owner));
-  return { outcome, patch, warnings: [...warnings, ...sizeWarnings(input, pinned)], images, notPinned };
+  return { outcome, patch, warnings: fits ? warnings : [...warnings, TOO_LARGE], images, notPinned };
 }
 
 /** Whether whoever looks after the owner should hear of it: neither policy nor the reference itself made it so. */
@@ -118,6 +122,7 @@ function worstStatus(failures: readonly Failure[]): Failure['status'] {
 function patchOf(
   input: VerdictInput,
   pinned: readonly PinnedResult[],
+  annotation: string | undefined,
   { keepTag, pullPolicy }: VerdictOptions,
 ): PatchOperation[] {
   const { request, pod } = input;
@@ -132,18 +137,13 @@ function patchOf(
       ? [replace, { op: 'replace', path: image.pullPolicyPath, value: 'IfNotPresent' }]
       : [replace];
   });
-  // The subresource takes ephemeral containers only and drops every other change.
   if (request.subResource !== '') return operations;
-  return [...operations, ...annotationPatch(pod, annotationsFor(input, pinned))];
+  return [...operations, ...annotationPatch(pod, annotationsFor(input, annotation))];
 }
 
-function annotationsFor(
-  { request, pod, results }: VerdictInput,
-  pinned: readonly PinnedResult[],
-): AnnotationChanges {
-  const text = imagesText(pod, pinned);
+function annotationsFor({ request, results }: VerdictInput, text: string | undefined): AnnotationChanges {
   return {
-    ...(text === undefined || !annotationFits(pod, text) ? {} : { [IMAGES_ANNOTATION]: text }),
+    ...(text === undefined ? {} : { [IMAGES_ANNOTATION]: text }),
     ...(request.operation === 'CREATE' ? { [LEFT_ALONE_ANNOTATION]: leftAlone(results) } : {}),
   };
 }
@@ -158,21 +158,16 @@ function recordedImages(
   pod: JsonObject,
   pinned: readonly PinnedResult[],
 ): ReadonlyMap<string, RecordedImage> {
-  const current = new Map(podImages(pod).map(({ name, image }) => [name, image]));
-  const kept = [...readRecordedImages(pod)].filter(([name, { digest }]) =>
-    current.get(name)?.endsWith(`@${digest}`),
+  const recorded = [...readRecordedImages(pod)];
+  const current = new Map(
+    recorded.length === 0 ? [] : podImages(pod).map(({ name, image }) => [name, image]),
   );
+  const kept = recorded.filter(([name, { digest }]) => current.get(name)?.endsWith(`@${digest}`));
   const added = pinned.map(({ image, reference, digest }): [string, RecordedImage] => [
     image.name,
     { reference: reference.written, digest },
   ]);
   return new Map([...kept, ...added]);
-}
-
-function sizeWarnings({ request, pod }: VerdictInput, pinned: readonly PinnedResult[]): string[] {
-  const text = request.subResource === '' ? imagesText(pod, pinned) : undefined;
-  if (text === undefined || annotationFits(pod, text)) return [];
-  return [`the Pod's annotations are too large to add ${IMAGES_ANNOTATION}`];
 }
 
 function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
@@ -205,10 +200,12 @@ function tookMsOf({ tookMs }: PinnedResult | FailedResult): { readonly tookMs?: 
 /** Pull secrets that could not be used where a registry was asked: the node will miss them as well. */
 function secretWarnings(results: readonly ImageResult[]): string[] {
   const problems = results.flatMap((result) => (result.is === 'left' ? [] : (result.asked?.problems ?? [])));
-  return [...new Set(problems.map(({ text }) => text))];
+  return problems.length === 0 ? [] : [...new Set(problems.map(({ text }) => text))];
 }
 
 function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] {
+  // Nearly always, and no words are needed.
+  if (result.is === 'pinned' && mode !== 'audit' && result.notRecorded === undefined) return [];
   const what = `${result.image.name}: ${quote(result.image.image)}`;
   if (result.is === 'failed') {
     const { what: why } = failureOf(result.error, owner, result.asked);

@@ -54,6 +54,7 @@ export async function startWebhook(
   const app = createWebhookApp({
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
+    maxConcurrentDecisions: settings.webhook.maxConcurrentDecisions,
     onAdmission: (event) => {
       const { decision, durationMs, waited } = event;
       const { outcome, optOutsRefused } = decision;
@@ -68,9 +69,10 @@ export async function startWebhook(
       dashboard.recorder?.admission(event);
       tellOwner(event);
     },
-    onBadRequest: ({ status, message, durationMs }) => {
-      metrics.admissions.countInvalid(durationMs);
-      log.warn({ status, message }, 'not an admission request');
+    onBadRequest: ({ outcome, status, message, durationMs }) => {
+      metrics.admissions.countUnread(outcome, durationMs);
+      const what = outcome === 'overloaded' ? 'no room for a request' : 'not an admission request';
+      log.warn({ status, message }, what);
     },
     now: () => performance.now(),
   });

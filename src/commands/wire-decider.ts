@@ -52,6 +52,7 @@ export function wireDecider(options: WiringOptions): WiredDecider {
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
   const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy, now });
+  metrics.caches.watch(decider.caches);
   const close = async (): Promise<void> =>
     void (await Promise.all([digestChecks?.stop(), pins.close(), registry.close()]));
   return { decider, tagMoves: pins.tagMoves, tellOwner: pins.tellOwner, close };

@@ -31,6 +31,20 @@ const webhook = z.strictObject({
     .max(30_000)
     .default(3_000)
     .describe('The most that one decision may take, in milliseconds; the API server may allow more.'),
+  maxConcurrentDecisions: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1_000)
+    .describe(
+      'How many decisions may be made at once. Others wait; who waits longer than a decision may take is refused, or admitted with a warning where the namespace says so.',
+    ),
+  maxConnections: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(2_000)
+    .describe('How many connections may be open at once; further ones are closed.'),
 });
 
 const objectName = z

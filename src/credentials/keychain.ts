@@ -62,6 +62,7 @@ const MAX_ENTRIES_OF_SECRET = 200;
 const MAX_CREDENTIALS = 16;
 
 const NOBODY: PullCredentials = { identity: ANONYMOUS, problems: [], noneMatches: false };
+const nobody: CredentialsFor = async () => NOBODY;
 
 /**
  * Credentials from the pull secrets that Pods name. At the creation of a Pod its list is complete: the API server has
@@ -94,6 +95,7 @@ export class Keychain {
 
   /** The credentials of a Pod that names these secrets. Nothing is read before they are asked for. */
   of({ namespace, names }: PodPullSecrets): CredentialsFor {
+    if (names.length === 0) return nobody;
     const distinct = [...new Set(names)];
     const read = distinct.slice(0, MAX_SECRETS_OF_POD);
     const [tooMany] = distinct.slice(MAX_SECRETS_OF_POD);
@@ -101,7 +103,6 @@ export class Keychain {
       tooMany === undefined ? [] : [secretProblem('too_many_secrets', tooMany, String(MAX_SECRETS_OF_POD))];
     let known: { readonly secrets: readonly ReadSecret[]; readonly keyring: Keyring<Credential> } | undefined;
     return async (reference, signal, waits) => {
-      if (read.length === 0) return NOBODY;
       const secrets = await Promise.all(read.map((name) => this.#read(namespace, name, signal, waits)));
       if (known === undefined || secrets.some((secret, index) => secret !== known?.secrets[index])) {
         known = { secrets, keyring: new Keyring(secrets.flatMap(({ entries }) => entries)) };

@@ -1,3 +1,4 @@
+import { ByKey } from './by-key.ts';
 import { Flight } from './flight.ts';
 import type { Boarding } from './shared-flights.ts';
 
@@ -12,7 +13,7 @@ interface Lane<T> {
  * two flights in a row, and no clocks are compared.
  */
 export class FreshFlights<T> {
-  readonly #lanes = new Map<string, Lane<T>>();
+  readonly #lanes = new ByKey<Lane<T>>();
 
   /** Keys with a flight under way. */
   get size(): number {

@@ -1,3 +1,4 @@
+import { ByKey } from './by-key.ts';
 import { Flight } from './flight.ts';
 
 /** How a caller came by an answer that is fetched once for all who ask at the same time. */
@@ -5,7 +6,7 @@ export type Boarding = 'started' | 'joined';
 
 /** At most one flight per key: whoever asks while it is under way gets its outcome. */
 export class SharedFlights<T> {
-  readonly #flights = new Map<string, Flight<T>>();
+  readonly #flights = new ByKey<Flight<T>>();
 
   /** Keys with a flight under way. */
   get size(): number {

@@ -11,8 +11,10 @@ export interface PinMemoryOptions {
   readonly now: () => number;
 }
 
-/** Pins of more images count for several: memory is bounded by what they hold, not by their number alone. */
-const USUAL_IMAGES = 8;
+/** Long pins count for several: memory is bounded by what they hold, not by their number alone. Eight images take this. */
+const USUAL_CHARACTERS = 2_048;
+/** The longest pin there can be, of 128 images: it is kept even where hardly any are. */
+const MAX_CHARACTERS = 128 * 1_024;
 /** How long a deletion is remembered, so that what was read before it is not kept after it. */
 const TOMBSTONE_MS = 60_000;
 const MAX_TOMBSTONES = 10_000;
@@ -22,7 +24,8 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  readonly #pins: BoundedCache<string, ImagePin>;
+  /** Each pin as JSON: objects would take half as much again, and admission reads few at a time. */
+  readonly #pins: BoundedCache<string, string>;
   /** Keys by the id of the pin that they hold. */
   readonly #keys = new Map<string, string>();
   readonly #tombstones: BoundedCache<string, true>;
@@ -32,9 +35,10 @@ export class PinMemory {
   constructor({ maxPins, now }: PinMemoryOptions) {
     this.#pins = new BoundedCache({
       max: maxPins,
-      maxSize: maxPins * USUAL_IMAGES,
-      sizeCalculation: ({ images }) => Math.max(images.length, 1),
-      dispose: ({ id }, key) => {
+      maxSize: Math.max(maxPins * USUAL_CHARACTERS, MAX_CHARACTERS),
+      sizeCalculation: (text) => text.length,
+      dispose: (text, key) => {
+        const { id } = readPin(text);
         if (this.#keys.get(id) === key) this.#keys.delete(id);
       },
     });
@@ -61,7 +65,8 @@ export class PinMemory {
   }
 
   get(key: string): ImagePin | undefined {
-    return this.#pins.get(key);
+    const text = this.#pins.get(key);
+    return text === undefined ? undefined : readPin(text);
   }
 
   /** To be taken before a pin is read from where it is kept. */
@@ -72,8 +77,8 @@ export class PinMemory {
   /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
   remember(key: string, pin: ImagePin, mark: Mark): void {
     if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
-    this.#pins.set(key, pin);
-    this.#keys.set(pin.id, key);
+    this.#pins.set(key, JSON.stringify(pin));
+    if (this.#pins.has(key)) this.#keys.set(pin.id, key);
   }
 
   /** The pin with this id was deleted. Returns it where it was kept. */
@@ -81,9 +86,9 @@ export class PinMemory {
     this.#tombstones.set(id, true);
     const key = this.#keys.get(id);
     if (key === undefined) return undefined;
-    const pin = this.#pins.peek(key);
+    const text = this.#pins.peek(key);
     this.#pins.delete(key);
-    return pin;
+    return text === undefined ? undefined : readPin(text);
   }
 
   /** From now on every deletion is told by {@link forget}. What was read before may have been deleted before. */
@@ -99,4 +104,9 @@ export class PinMemory {
     this.#pins.clear();
     this.#keys.clear();
   }
+}
+
+function readPin(text: string): ImagePin {
+  const pin: ImagePin = JSON.parse(text);
+  return pin;
 }

@@ -83,7 +83,7 @@ export interface PinnerOptions {
   readonly store: PinStore;
   /** What is remembered in front of the store. */
   readonly memory: PinMemory;
-  readonly revisions: Pick<RevisionFinder, 'find' | 'findAnew'>;
+  readonly revisions: Pick<RevisionFinder, 'known' | 'find' | 'findAnew'>;
   readonly resolver: Pick<Resolver, 'fresh'>;
   /** The other Pods of a revision; undefined without a cluster to ask. */
   readonly siblings: Siblings | undefined;
@@ -119,9 +119,13 @@ export class Pinner {
    */
   async pin(request: PinRequest): Promise<PinResults> {
     try {
-      const revision = await this.#options.revisions.find(request.owner, request.signal, request.waits);
+      const { revisions } = this.#options;
+      const revision =
+        revisions.known(request.owner) ??
+        (await revisions.find(request.owner, request.signal, request.waits));
       if (revision === undefined) return await this.#resolveAll(undefined, [...request.references], request);
-      return await this.#pinInRevision(revision, request);
+      const key = revisionKey(revision);
+      return this.#remembered(key, request) ?? (await this.#pinInRevision(revision, key, request));
     } catch (error) {
       if (isTolerable(error, request)) {
         return markNotRecorded(await this.#resolveAll(undefined, [...request.references], request), error);
@@ -130,11 +134,8 @@ export class Pinner {
     }
   }
 
-  async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
+  async #pinInRevision(revision: Revision, key: string, request: PinRequest): Promise<PinResults> {
     const { references, recording } = request;
-    const key = revisionKey(revision);
-    const known = this.#remembered(key, request);
-    if (known !== undefined) return known;
     if (recording === 'nothing') {
       this.#options.countCacheRequest('pin', 'miss');
       return this.#bear(revision, request);

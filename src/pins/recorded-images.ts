@@ -26,9 +26,16 @@ export function annotationsOf(pod: JsonObject): ReadonlyMap<string, string> {
   );
 }
 
+/** One annotation of a Pod; undefined where it is absent, or no text. */
+export function annotationOf({ metadata }: JsonObject, name: string): string | undefined {
+  const annotations = isObject(metadata) ? metadata['annotations'] : undefined;
+  const value = isObject(annotations) && Object.hasOwn(annotations, name) ? annotations[name] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
 /** Reads the annotation. Anyone may have written it: what is not of its form is passed over. */
 export function readRecordedImages(pod: JsonObject): RecordedImages {
-  const text = annotationsOf(pod).get(IMAGES_ANNOTATION);
+  const text = annotationOf(pod, IMAGES_ANNOTATION);
   if (text === undefined) return new Map();
   const value = parseObject(text) ?? {};
   return new Map(

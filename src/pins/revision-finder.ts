@@ -35,6 +35,14 @@ export class RevisionFinder {
     return { controller_revision: this.#uids };
   }
 
+  /** The revision, where nobody has to be asked for it. */
+  known(owner: PodOwner): Revision | undefined {
+    if (owner.type === 'revision') return owner.revision;
+    if (owner.type !== 'controllerRevision') return undefined;
+    const uid = this.#uids.get(ownerKey(owner) ?? '');
+    return uid === undefined ? undefined : revisionOf(owner.revision, uid);
+  }
+
   /**
    * The revision, or undefined where there is none to share a digest with: bare Pods, custom owners, and owners
    * that the cluster does not confirm.
@@ -44,12 +52,8 @@ export class RevisionFinder {
     if (owner.type === 'revision') return owner.revision;
     if (owner.type !== 'controllerRevision') return undefined;
 
-    const { namespace, name, hash, workload } = owner.revision;
     const uid = await this.#uidOf(owner.revision, ownerKey(owner) ?? '', signal, waits);
-    if (uid === undefined) return undefined;
-    const { apiVersion, kind, name: workloadName } = workload;
-    const above = { kind, name: workloadName };
-    return { apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash, workload: above };
+    return uid === undefined ? undefined : revisionOf(owner.revision, uid);
   }
 
   /**
@@ -75,4 +79,10 @@ export class RevisionFinder {
     if (uid !== undefined) this.#uids.set(key, uid);
     return uid;
   }
+}
+
+function revisionOf({ namespace, name, hash, workload }: ControllerRevisionName, uid: string): Revision {
+  const { apiVersion, kind } = workload;
+  const above = { kind, name: workload.name };
+  return { apiVersion, kind: 'ControllerRevision', name, uid, namespace, hash, workload: above };
 }

@@ -114,7 +114,8 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
  * Pod's author can claim another's uid, and must not get into its memory under a name of their own.
  */
 export function revisionKey({ namespace, kind, name, uid }: Revision): string {
-  return `${namespace}/${kind}/${name}/${uid}`;
+  // As one flat text, since it is kept: a template's is a tree of its parts.
+  return [namespace, kind, name, uid].join('/');
 }
 
 /** The revision as an object that others refer to. */

@@ -31,7 +31,8 @@ const ANSWER_TIMEOUT_MS = 3_000;
 const DISCARD_TIMEOUT_MS = 500;
 const MAX_DISCARDED_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 60_000;
-const CONNECTIONS_PER_ORIGIN = 16;
+/** Ten images of each of several births at once fly together; what is more waits for a connection. */
+const CONNECTIONS_PER_ORIGIN = 64;
 /** More could not be served within a question's time even by a quick registry. */
 const MAX_WAITING_PER_ORIGIN = 512;
 const MAX_ORIGINS = 512;

@@ -1,11 +1,14 @@
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
+import { Slots } from '../flight/slots.ts';
 import type { TlsPair } from './tls-files.ts';
 
 export interface ListenOptions {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** How many connections may be open at once; further ones are closed at once. */
+  readonly maxConnections?: number;
   readonly readTimeouts?: ReadTimeouts;
 }
 
@@ -25,10 +28,13 @@ const READ_TIMEOUTS: ReadTimeouts = {
 /** Longer than the API server's pause between two admissions in a busy cluster, so that connections are reused. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
+/** More than probes and Prometheus need. */
+const DEFAULT_MAX_CONNECTIONS = 200;
+
 /** An HTTP server that listens; over TLS if it was given a pair. HTTP/1.1, which is what the API server speaks. */
 export class Listener {
   readonly #server: http.Server | https.Server;
-  readonly #answering = new Set<http.ServerResponse>();
+  readonly #answering = new Slots<http.ServerResponse>();
   #closing = false;
 
   private constructor(server: http.Server | https.Server) {
@@ -38,7 +44,7 @@ export class Listener {
   /** Resolves when it listens. @throws where it cannot, e.g. because the port is taken. */
   static async open(
     app: RequestListener,
-    { host, port, readTimeouts = READ_TIMEOUTS }: ListenOptions,
+    { host, port, maxConnections = DEFAULT_MAX_CONNECTIONS, readTimeouts = READ_TIMEOUTS }: ListenOptions,
     tls?: TlsPair,
   ): Promise<Listener> {
     const options = { ...readTimeouts, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS };
@@ -46,6 +52,7 @@ export class Listener {
       tls === undefined
         ? http.createServer(options, app)
         : https.createServer({ ...options, ...tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }, app);
+    server.maxConnections = maxConnections;
     const listener = new Listener(server);
     server.prependListener('request', (_request, response) => listener.#track(response));
     await new Promise<void>((resolve, reject) => {
@@ -76,7 +83,7 @@ export class Listener {
    */
   announceClose(): void {
     this.#closing = true;
-    for (const response of this.#answering) askToReconnect(response);
+    for (const response of this.#answering.held()) askToReconnect(response);
   }
 
   /**
@@ -93,8 +100,7 @@ export class Listener {
   }
 
   #track(response: http.ServerResponse): void {
-    this.#answering.add(response);
-    response.once('close', () => this.#answering.delete(response));
+    response.once('close', this.#answering.hold(response));
     if (this.#closing) askToReconnect(response);
   }
 }

@@ -2,10 +2,12 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Res
 import { Deadline, decisionTimeMs } from '../admission/deadline.ts';
 import type { Decider } from '../admission/decide.ts';
 import type { Decision, Mode } from '../admission/outcome.ts';
+import { overloadDecision } from '../admission/overload.ts';
 import { responseOf } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
-import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
+import { Gate, GateError } from '../flight/gate.ts';
 import { Waits, type Waited } from '../telemetry/waits.ts';
+import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
 
 /** One admission request that was answered. */
 export interface AdmissionEvent {
@@ -17,8 +19,9 @@ export interface AdmissionEvent {
   readonly waited: Waited;
 }
 
-/** One HTTP request that was no admission request: a bad path, a bad body, a client that went away. */
+/** One HTTP request that was no admission request (a bad path, a bad body, a client that went away), or was not read. */
 export interface BadRequestEvent {
+  readonly outcome: 'invalid_review' | 'overloaded';
   readonly status: number;
   readonly message: string;
   readonly durationMs: number;
@@ -28,17 +31,22 @@ export interface WebhookAppOptions {
   readonly decider: Pick<Decider, 'decide'>;
   /** The most that a decision may take, whatever the API server allows. */
   readonly maxDecisionMs: number;
+  /** How many decisions may be made at once; others wait as long as they may take. */
+  readonly maxConcurrentDecisions: number;
   readonly onAdmission: (event: AdmissionEvent) => void;
   readonly onBadRequest: (event: BadRequestEvent) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
 
+/** Far more than there can be connections; whoever waits has room in memory already. */
+const MAX_WAITING = 10_000;
+
 const PATHS: Readonly<Record<string, Mode>> = {
-  '/mutate': 'enabled',
   '/mutate/enabled': 'enabled',
   '/mutate/allow': 'allow',
   '/mutate/audit': 'audit',
+  '/mutate': 'enabled',
 };
 
 /** The Express application that answers admission reviews. Never throws, never answers with a body of ours in HTML. */
@@ -48,30 +56,51 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   app.disable('etag');
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
-  const startedAt = new WeakMap<Request, number>();
-  const durationMs = (request: Request): number => options.now() - (startedAt.get(request) ?? options.now());
-  app.use((request, _response, next) => {
-    startedAt.set(request, options.now());
+  const durationMs = (response: Timed): number => options.now() - response.locals.startedAtMs;
+  app.use((_request, response: Timed, next) => {
+    response.locals.startedAtMs = options.now();
     next();
   });
 
-  const refuse = (request: Request, response: Response, status: number, message: string): void => {
-    options.onBadRequest({ status, message, durationMs: durationMs(request) });
+  const refuse = (response: Timed, { status, message, outcome = 'invalid_review' }: Refusal): void => {
+    options.onBadRequest({ outcome, status, message, durationMs: durationMs(response) });
     if (response.headersSent) return;
     response.status(status).json({ error: message });
   };
 
-  const answer = async (mode: Mode, request: Request, response: Response): Promise<void> => {
-    const timeMs = decisionTimeMs(request.query['timeout'], options.maxDecisionMs);
+  const decisions = new Gate({ capacity: options.maxConcurrentDecisions, maxWaiting: MAX_WAITING });
+  const decide = async (
+    review: AdmissionRequest,
+    mode: Mode,
+    signal: AbortSignal,
+    waits: Waits,
+  ): Promise<Decision> => {
+    let leave: () => void;
+    try {
+      leave = decisions.enterNow(1) ?? (await decisions.enter(1, signal));
+    } catch (error) {
+      if (error instanceof GateError) return overloadDecision(mode);
+      throw error;
+    }
+    try {
+      return await options.decider.decide(review, mode, signal, waits);
+    } finally {
+      leave();
+    }
+  };
+
+  const answer = async (mode: Mode, timeMs: number, request: Request, response: Timed): Promise<void> => {
     const review = readReview(request.body);
     const waits = new Waits(options.now);
-    const deadline = new Deadline(timeMs - durationMs(request));
-    response.once('close', () => deadline.callerGone());
+    const deadline = new Deadline(timeMs - durationMs(response));
+    response.once('close', () => {
+      if (!response.writableFinished) deadline.callerGone();
+    });
     try {
-      const decision = await options.decider.decide(review, mode, deadline.signal, waits);
-      if (!response.closed) response.json(responseOf(review.uid, decision, mode));
+      const decision = await decide(review, mode, deadline.signal, waits);
+      if (!response.closed) sendJson(response, JSON.stringify(responseOf(review.uid, decision, mode)));
       const { waited } = waits;
-      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(request), waited });
+      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(response), waited });
     } finally {
       deadline.done();
     }
@@ -79,29 +108,71 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
 
   const bodies = readBodies();
   for (const [path, mode] of Object.entries(PATHS)) {
+    const timeMsOf = rememberLast((request) =>
+      decisionTimeMs(request.query['timeout'], options.maxDecisionMs),
+    );
     app
       .route(path)
-      .post(...bodies, (request, response) => answer(mode, request, response))
-      .all((request, response) => {
+      .post(...bodies, (request, response: Timed) => answer(mode, timeMsOf(request), request, response))
+      .all((_request, response: Timed) => {
         response.set('allow', 'POST');
-        refuse(request, response, 405, 'only POST is answered here');
+        refuse(response, { status: 405, message: 'only POST is answered here' });
       });
   }
-  app.use((request, response) => refuse(request, response, 404, 'the webhook answers at /mutate'));
+  app.use((_request, response: Timed) =>
+    refuse(response, { status: 404, message: 'the webhook answers at /mutate' }),
+  );
 
   // Express tells error handlers by their four parameters.
-  const onError: ErrorRequestHandler = (error: unknown, request, response, _next) => {
-    const { status, message } = describe(error);
-    refuse(request, response, status, message);
+  const onError: ErrorRequestHandler<Record<string, string>, unknown, unknown, unknown, Times> = (
+    error: unknown,
+    _request,
+    response,
+    _next,
+  ) => {
+    refuse(response, describe(error));
   };
   app.use(onError);
   return app;
 }
 
+/** The function, not called anew for a request with the URL of the last one: the API server asks each path by one URL. */
+function rememberLast<T>(of: (request: Request) => T): (request: Request) => T {
+  let last: { readonly url: string; readonly value: T } | undefined;
+  return (request) => {
+    const { url } = request;
+    if (last?.url !== url) last = { url, value: of(request) };
+    return last.value;
+  };
+}
+
+/** As `response.json`, without its questions: what is sent is JSON in UTF-8 and no more. */
+function sendJson(response: Timed, text: string): void {
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.end(text);
+}
+
+/** A response that knows when its request came. */
+type Timed = Response<unknown, Times>;
+
+interface Times {
+  startedAtMs: number;
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  /** `invalid_review` where absent. */
+  readonly outcome?: BadRequestEvent['outcome'];
+}
+
 /** What a body that cannot be read is answered with: the class of the fault, never a part of the body. */
-function describe(error: unknown): { status: number; message: string } {
+function describe(error: unknown): Refusal {
   if (error instanceof InvalidReviewError) return { status: 400, message: error.message };
-  if (error instanceof BodyError) return { status: error.status, message: error.message };
+  if (error instanceof BodyError) {
+    const { status, message } = error;
+    return { status, message, outcome: status === 429 ? 'overloaded' : 'invalid_review' };
+  }
   const type = error instanceof Error && 'type' in error ? String(error.type) : '';
   if (type === 'entity.too.large')
     return { status: 413, message: `the body is larger than ${MAX_BODY_BYTES} bytes` };

@@ -3,6 +3,9 @@ import type { DestinationStream } from 'pino';
 
 /** So many characters wait for a reader; a line of an admission has some 500. */
 const MAX_WAITING = 4 * 1024 * 1024;
+/** Lines are gathered for this long, or to this length: a write of its own for each costs as much as an admission. */
+const GATHER_MS = 100;
+const GATHER_LENGTH = 16 * 1024;
 /** So many are written at once. */
 const MAX_CHUNK = 64 * 1024;
 const TRY_AGAIN_MS = 50;
@@ -12,7 +15,7 @@ const MAX_TRIES_AT_END = 40;
 /**
  * Writes lines to a file descriptor in the background. A pipe that nobody empties blocks whoever writes to it synchronously,
  * and admissions would stand still with it; here lines wait, up to a bound, and are dropped past that. A disk that is full
- * loses lines, too, and ends nothing. A process ends once everything that waits is written, or two seconds later where nobody
+ * loses lines, too, and ends nothing. What comes in a tenth of a second is written together. A process ends once everything that waits is written, or two seconds later where nobody
  * reads.
  */
 export class BoundedOutput implements DestinationStream {
@@ -22,6 +25,7 @@ export class BoundedOutput implements DestinationStream {
   #waiting: string[] = [];
   #length = 0;
   #isWriting = false;
+  #gathering: NodeJS.Timeout | undefined;
   #dropped = 0;
   /** How often in a row the pipe was full. */
   #tries = 0;
@@ -39,10 +43,14 @@ export class BoundedOutput implements DestinationStream {
     }
     this.#waiting.push(line);
     this.#length += line.length;
-    if (!this.#isWriting) this.#next();
+    if (this.#isWriting) return;
+    if (this.#length >= GATHER_LENGTH) this.#next();
+    else this.#gathering ??= setTimeout(() => this.#next(), GATHER_MS);
   }
 
   #next(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     let [count, length] = [0, 0];
     while (count < this.#waiting.length && length < MAX_CHUNK) {
       length += this.#waiting[count]?.length ?? 0;

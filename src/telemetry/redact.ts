@@ -1,3 +1,17 @@
+import { isObject, type JsonObject } from '../json/json-object.ts';
+
+/** Names of fields that could hold a secret; whatever is logged under them is masked. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'authorization',
+  'password',
+  'token',
+  'auth',
+  'secret',
+  'cookie',
+  'identitytoken',
+]);
+/** What is nested deeper than this is not logged at all. */
+const MAX_DEPTH = 10;
 /** Query parameters whose values may be seen: they choose, and prove nothing. Every other one is masked. */
 const HARMLESS = new Set([
   'allowWatchBookmarks',
@@ -39,4 +53,34 @@ export function masked(text: string): string {
       token.length < LEAST_LENGTH ? whole : `${scheme} ${MASK}`,
     )
     .replace(JSON_WEB_TOKEN, (token) => (token.length < LEAST_LENGTH ? token : MASK));
+}
+
+/** The fields as they are, where none of them is named as a secret, which is nearly always: then nothing is copied. */
+export function maskedFields(fields: JsonObject): Record<string, unknown> {
+  return maskWithin(fields, 0);
+}
+
+function maskWithin(fields: JsonObject, depth: number): Record<string, unknown> {
+  let copy: Record<string, unknown> | undefined;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    const shown = SECRET_FIELDS.has(name) ? MASK : maskedValue(value, depth + 1);
+    if (shown === value) continue;
+    copy ??= { ...fields };
+    copy[name] = shown;
+  }
+  return copy ?? fields;
+}
+
+function maskedValue(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH) return '[too deep]';
+  if (isObject(value)) return maskWithin(value, depth);
+  if (!Array.isArray(value)) return value;
+  let copy: unknown[] | undefined;
+  for (const [index, item] of value.entries()) {
+    const shown = maskedValue(item, depth + 1);
+    if (shown !== item) (copy ??= [...(value as unknown[])])[index] = shown;
+  }
+  return copy ?? value;
 }

@@ -131,7 +131,7 @@ test('charts are drawn, with the same numbers as a text and as a table; registri
   await page.getByRole('img', { name: /^Latency: p99 .*ms, p50 .*ms$/ }).waitFor();
   await page.getByText('As a table').nth(1).click();
   const rows = page.getByRole('table', { name: 'Admissions per minute, minute by minute' }).getByRole('row');
-  expect(await rows.nth(1).innerText()).toMatch(/^\d\d:\d\d:\d\d\s+–\s+1\s+–\s+–\s+–\s+–\s+5\s+–$/);
+  expect(await rows.nth(1).innerText()).toMatch(/^\d\d:\d\d:\d\d\s+–\s+–\s+1\s+–\s+–\s+–\s+–\s+5\s+–$/);
   expect(await rows.nth(0).innerText()).toMatch(/refused/);
   const registry = page
     .getByRole('table', { name: /^Registries/ })

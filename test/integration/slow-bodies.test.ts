@@ -28,6 +28,7 @@ beforeEach(async () => {
       },
     },
     maxDecisionMs: 3_000,
+    maxConcurrentDecisions: 10,
     onAdmission: () => {},
     onBadRequest: (event) => void refused.push(event),
     now: () => performance.now(),

@@ -59,6 +59,13 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'SamebytesDenying',
+    when: 'there are more Pods than samebytes has time for',
+    series: { 'samebytes_admissions_total{outcome="overloaded"}': '0x10 0+2x60' },
+    at: '30m',
+    fires: { words: ['30'] },
+  },
+  {
+    alert: 'SamebytesDenying',
     when: 'somebody mistyped a tag twice, and thousands of Pods are pinned',
     series: {
       'samebytes_admissions_total{outcome="refused"}': '0x10 1 2x60',

@@ -32,6 +32,7 @@ export class ChildProcess {
   readonly #file: WriteStream | undefined;
   #stdout = '';
   #stderr = '';
+  #isForgetting = false;
   readonly #listeners = new Set<() => void>();
 
   constructor({ command, args, env, cwd, input, logFile }: ChildOptions) {
@@ -105,6 +106,13 @@ export class ChildProcess {
     this.#child.stdout?.resume();
   }
 
+  /** Output is still read from now on, and thrown away. */
+  forgetOutput(): void {
+    this.#isForgetting = true;
+    this.#stdout = '';
+    this.#stderr = '';
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }
@@ -126,6 +134,7 @@ export class ChildProcess {
   #collect(stream: NodeJS.ReadableStream | null, keep: (text: string) => void): void {
     stream?.setEncoding('utf8');
     stream?.on('data', (text: string) => {
+      if (this.#isForgetting) return;
       if (this.#file !== undefined) this.#file.write(text);
       else {
         keep(text);

@@ -10,7 +10,7 @@ const SRC = join(ROOT, 'src');
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   json: [],
   flight: [],
-  telemetry: [],
+  telemetry: ['json'],
   certificates: [],
   demo: [],
   image: ['json'],
@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   fleet: ['pins', 'credentials', 'registry', 'image', 'telemetry'],
   kubernetes: ['admission', 'pins', 'credentials', 'certificates', 'image', 'telemetry', 'json'],
   admission: ['pins', 'credentials', 'resolver', 'registry', 'image', 'json', 'telemetry'],
-  server: ['admission', 'telemetry'],
+  server: ['admission', 'flight', 'telemetry'],
   dashboard: ['admission', 'image', 'telemetry'],
   commands: [
     'json',

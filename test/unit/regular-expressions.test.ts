@@ -22,7 +22,7 @@ interface Found {
 /** Not linear, for texts that no stranger makes long. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   // parseDurationMs refuses more than 32 characters first.
-  'admission/deadline.ts': String.raw`/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g`,
+  'admission/deadline.ts': String.raw`/(\d+(?:\.\d+)?)(h|ms|m|s|us|\u00b5s|ns)/g`,
   // A name that is cut before.
   'kubernetes/image-pin-object.ts': '/[-.]+$/',
   // What an administrator, or we ourselves, wrote into the webhook configuration.

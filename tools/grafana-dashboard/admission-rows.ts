@@ -21,7 +21,7 @@ export const glance: Row = {
         title: 'Refused',
         description: 'Pods that were refused in the time shown, each try counted. Below: why.',
         unit: 'short',
-        queries: [line(inRange(ADMISSIONS, 'outcome=~"refused|internal_error"'), 'refused')],
+        queries: [line(inRange(ADMISSIONS, 'outcome=~"refused|internal_error|overloaded"'), 'refused')],
       },
       4,
       { warn: 1, alarm: 20 },

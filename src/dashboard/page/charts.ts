@@ -14,6 +14,7 @@ const CACHE_SERIES: readonly (readonly [string, Colour, number[]?])[] = [
 /** What went well lies at the bottom, so that trouble stands out on top. */
 const OUTCOME_SERIES: readonly (readonly [string, Colour])[] = [
   ['internal_error', 'red'],
+  ['overloaded', 'red'],
   ['refused', 'red'],
   ['would_refuse', 'pink'],
   ['admitted_unpinned', 'orange'],

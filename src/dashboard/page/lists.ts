@@ -4,6 +4,7 @@ import { Table } from './table.ts';
 import { clockSeconds, count, date, HEALTH, KINDS, OUTCOMES, SOURCES, word } from './words.ts';
 
 /** The lists hold more; these fit beside each other. */
+const BAD_OUTCOMES: ReadonlySet<string> = new Set(['refused', 'internal_error', 'overloaded']);
 const SHOWN_ROWS = 8;
 
 /** One of the outcomes, with how often it was come to: ever, and in the last minute. */
@@ -47,10 +48,7 @@ export const refusalsTable = (): Table<ShownRefusal> =>
       {
         heading: 'Outcome',
         cell: ({ outcome, codes }) => [
-          badge(
-            word(OUTCOMES, outcome),
-            outcome === 'refused' || outcome === 'internal_error' ? 'bad' : 'odd',
-          ),
+          badge(word(OUTCOMES, outcome), BAD_OUTCOMES.has(outcome) ? 'bad' : 'odd'),
           ...(codes.length === 0 ? [] : [element('span', { class: 'sub code' }, codes.join(', '))]),
         ],
       },

@@ -14,6 +14,7 @@ export const OUTCOMES: Readonly<Record<string, string>> = {
   mirror_pod: 'static Pod',
   invalid_pod: 'not a Pod',
   internal_error: 'fault in samebytes',
+  overloaded: 'no time or room',
   invalid_review: 'not a review',
 };
 

@@ -62,10 +62,10 @@ export class AdmissionMetrics {
     for (const part of ['api', 'registry', 'cache']) this.#partSeconds.zero({ part });
   }
 
-  /** A request that held no AdmissionReview. */
-  countInvalid(durationMs: number): void {
+  /** A request that held no AdmissionReview, or that there was no room to read. */
+  countUnread(outcome: 'invalid_review' | 'overloaded', durationMs: number): void {
     const waited = { api: undefined, registry: undefined };
-    this.count({ outcome: 'invalid_review', durationMs, waited, optOutsRefused: 0, failures: [] });
+    this.count({ outcome, durationMs, waited, optOutsRefused: 0, failures: [] });
   }
 
   count({ outcome, durationMs, waited, optOutsRefused, failures }: CountedAdmission): void {

@@ -112,9 +112,20 @@ describe('a secret', () => {
     expect(text).not.toContain(SECRET);
   });
 
-  test('is masked in what a child log always says', () => {
-    const line = logged((log) => log.child({ token: SECRET }).info('hello'));
-    expect(JSON.stringify(line)).not.toContain(SECRET);
+  test('is masked at any depth, and what is nested without end is not written', () => {
+    const deep = logged((log) => log.info({ a: { b: [{ c: { d: { password: SECRET, kept: 1 } } }] } }));
+    expect(deep).toMatchObject({ a: { b: [{ c: { d: { password: '[masked]', kept: 1 } } }] } });
+    const circle: Record<string, unknown> = { password: SECRET };
+    circle['again'] = circle;
+    const line = JSON.stringify(logged((log) => log.info({ circle })));
+    expect(line).toContain('[too deep]');
+    expect(line).not.toContain(SECRET);
+  });
+
+  test('stays in what was given to the log', () => {
+    const fields = { headers: { authorization: SECRET } };
+    logged((log) => log.info(fields));
+    expect(fields).toEqual({ headers: { authorization: SECRET } });
   });
 });
 
