@@ -39,12 +39,12 @@ export class CalledProcess {
 
   constructor(
     script: string,
-    { nodeOptions = '', nodeFlags = [] }: { nodeOptions?: string; nodeFlags?: readonly string[] } = {},
+    { env = {}, nodeFlags = [] }: { env?: NodeJS.ProcessEnv; nodeFlags?: readonly string[] } = {},
   ) {
     const file = script.startsWith('/') ? script : fileURLToPath(new URL(script, import.meta.url));
     this.#child = fork(file, {
       execArgv: [...nodeFlags],
-      env: { ...process.env, NODE_OPTIONS: nodeOptions },
+      env: { ...process.env, NODE_OPTIONS: '', ...env },
     });
     this.#child.on('message', ({ number, value, error }: Answer) => {
       const waiting = this.#waiting.get(number);

@@ -16,11 +16,20 @@ export interface PodsToSend {
   readonly tags: number;
 }
 
+/** As many as a Deployment keeps by itself (`revisionHistoryLimit`). */
+const REVISIONS_PER_WORKLOAD = 10;
+const REVISIONS_PER_NAMESPACE = 500;
+
 interface SampleReview {
   request: {
     uid: string;
+    namespace: string;
     object: {
-      metadata: { labels: Record<string, string>; ownerReferences: { uid: string; name: string }[] };
+      metadata: {
+        namespace: string;
+        labels: Record<string, string>;
+        ownerReferences: { uid: string; name: string }[];
+      };
       spec: { containers: { name: string; image: string }[] };
     };
   };
@@ -38,7 +47,8 @@ export function reviewBody(pods: PodsToSend, n: number): string {
   review.request.uid = randomUUID();
   owner.uid = uuidOf(`${seed} ${revision}`);
   // As the Deployment's controller does: by its hash the other Pods of the revision are found.
-  owner.name = `web-${revision}`;
+  owner.name = `web-${Math.floor(revision / REVISIONS_PER_WORKLOAD)}-${revision}`;
+  review.request.namespace = metadata.namespace = `bench-${Math.floor(revision / REVISIONS_PER_NAMESPACE)}`;
   metadata.labels['pod-template-hash'] = String(revision);
   spec.containers = Array.from({ length: containers }, (_, index) => ({
     ...container,

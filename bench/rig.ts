@@ -17,7 +17,10 @@ import { readUsage, type Usage } from './usage.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COLLECT = new URL('./collect-on-signal.js', import.meta.url).href;
 /** As in manifests/base, which a test compares: the heap of what is measured is the heap of what is installed. */
-export const NODE_OPTIONS = '--max-old-space-size=192 --max-semi-space-size=8';
+export const ENVIRONMENT = {
+  NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8',
+  MALLOC_ARENA_MAX: '2',
+};
 const run = promisify(execFile);
 
 /** A webhook under load. */
@@ -81,7 +84,7 @@ export class Rig {
   /** Starts a webhook that allows everything. */
   async startNull(nodeFlags: readonly string[] = []): Promise<Webhook> {
     const process = new CalledProcess(this.#file('null-webhook.mjs'), {
-      nodeOptions: NODE_OPTIONS,
+      env: ENVIRONMENT,
       nodeFlags,
     });
     this.#nulls.push(process);
@@ -103,7 +106,7 @@ export class Rig {
         '--config',
         this.#file('settings.yaml'),
       ],
-      env: { NODE_OPTIONS },
+      env: ENVIRONMENT,
     });
     const [line] = await child.printed(/^\{.*"msg":"ready".*\}$/m);
     // Its log is read, as a container runtime reads it, and thrown away.

@@ -67,9 +67,10 @@ async function start(
     const file = flags['config'];
     const overrides = { flags, env };
     const settings = loadSettings(file, overrides);
-    const log = createLog({ level: settings.log.level, pretty });
-    const cluster = findCluster(settings.kubernetes.kubeconfig);
     const metrics = new Metrics({ processMetrics: true });
+    const onLimits = metrics.limits.watch;
+    const log = createLog({ level: settings.log.level, pretty, onLimits });
+    const cluster = findCluster(settings.kubernetes.kubeconfig);
     const webhook = await startWebhook({ settings, cluster, log, metrics }, signal);
     const { webhookPort, healthPort, dashboardPort } = webhook;
     if (cluster !== undefined) void warnAboutOwnNamespace(cluster, settings, log);

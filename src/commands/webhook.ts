@@ -74,6 +74,7 @@ export async function startWebhook(
       const what = outcome === 'overloaded' ? 'no room for a request' : 'not an admission request';
       log.warn({ status, message }, what);
     },
+    onLimits: metrics.limits.watch,
     now: () => performance.now(),
   });
 
@@ -83,6 +84,7 @@ export async function startWebhook(
     const pair = await firstPair(certificate, signal);
     webhook = await Listener.open(app, settings.webhook, pair);
     metrics.process.tellCertificate(pair.cert);
+    metrics.limits.watch({ connections: webhook.connections });
   } catch (error) {
     await Promise.all([health.close(0), dashboard.close(), close()]);
     throw error;

@@ -101,6 +101,7 @@ function inCluster(
     date,
   });
   metrics.caches.watch({ ...events.caches, ...workloads.caches });
+  metrics.limits.watch(events.limits);
   if (settings.pins.store !== 'kubernetes') return { events, tagHistory: undefined };
   const tagHistory = new TagHistory({
     api: cluster.makeApiClient(CustomObjectsApi),
@@ -113,5 +114,6 @@ function inCluster(
     now,
   });
   metrics.caches.watch(tagHistory.caches);
+  metrics.limits.watch(tagHistory.limits);
   return { events, tagHistory };
 }

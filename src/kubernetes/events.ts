@@ -5,6 +5,7 @@ import type { OwnerReference } from '../pins/revision.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { EventResult } from '../telemetry/event-result.ts';
 import { EventCorrelator, type CorrelatedEvent } from './event-correlator.ts';
+import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { endingWith, plainCause, sendingAs } from './request-options.ts';
 import type { Workloads } from './workloads.ts';
 
@@ -61,6 +62,10 @@ export class Events {
       ttlResolution: 0,
       perf: { now: options.now },
     });
+  }
+
+  get limits(): WatchedLimits {
+    return { events_waiting: limitOf(() => this.#waiting.size, MAX_WAITING) };
   }
 
   get caches(): WatchedCaches {

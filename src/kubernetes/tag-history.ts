@@ -1,10 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as immediately, setTimeout as pause } from 'node:timers/promises';
 import type { CustomObjectsApi } from '@kubernetes/client-node';
 import type { TagMove } from '../admission/owner-event.ts';
 import { isObject } from '../json/json-object.ts';
 import type { OwnerReference } from '../pins/revision.ts';
 import { otherMeanings, workloadKey, type ListedPin, type OtherMeaning } from '../pins/tag-history.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { IMAGE_PINS, readListedPin } from './image-pin-object.ts';
 import { endingWith, plainError } from './request-options.ts';
 import type { Workloads } from './workloads.ts';
@@ -66,6 +67,10 @@ export class TagHistory {
     });
   }
 
+  get limits(): WatchedLimits {
+    return { tag_histories_waiting: limitOf(() => this.#waitingCount, MAX_WAITING) };
+  }
+
   get caches(): WatchedCaches {
     return { tag_history: this.#told };
   }
@@ -93,7 +98,7 @@ export class TagHistory {
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     // Whoever looked first is in the middle of an admission.
-    await new Promise((resolve) => setImmediate(resolve));
+    await immediately();
     while (!signal.aborted) {
       const [first] = this.#waiting;
       if (first === undefined) break;
@@ -101,9 +106,12 @@ export class TagHistory {
       this.#waiting.delete(namespace);
       this.#waitingCount -= revisions.size;
       try {
-        const pins = await this.#pinsIn(namespace);
+        const wanted = new Set([...revisions.values()].map(workloadKey));
+        const pins = await this.#pinsIn(namespace, wanted);
         const byWorkload = Map.groupBy(pins, (pin) => workloadKey(pin.revision));
         for (const revision of revisions.values()) {
+          // Admissions go first, however many revisions there are.
+          await immediately();
           await this.#compare(revision, byWorkload.get(workloadKey(revision)) ?? []);
         }
       } catch (error) {
@@ -139,14 +147,16 @@ export class TagHistory {
     return one !== undefined && one.uid === two?.uid;
   }
 
-  async #pinsIn(namespace: string): Promise<ListedPin[]> {
+  /** Those of the workloads in question: a namespace may have far more. */
+  async #pinsIn(namespace: string, workloads: ReadonlySet<string>): Promise<ListedPin[]> {
     const pins: ListedPin[] = [];
     let next: string | undefined;
     for (let page = 0; page < MAX_PAGES; page += 1) {
       if (page > 0) await this.#rest();
       const list = await this.#page(namespace, next);
       const { items, metadata } = isObject(list) ? list : {};
-      pins.push(...(Array.isArray(items) ? items : []).flatMap((item) => readListedPin(item) ?? []));
+      const listed = (Array.isArray(items) ? items : []).flatMap((item) => readListedPin(item) ?? []);
+      pins.push(...listed.filter(({ revision }) => workloads.has(workloadKey(revision))));
       next = isObject(metadata) && typeof metadata['continue'] === 'string' ? metadata['continue'] : '';
       if (next === '') break;
     }

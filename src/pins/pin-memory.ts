@@ -1,5 +1,6 @@
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
-import type { ImagePin } from './image-pin.ts';
+import type { ImagePin, PinnedImage } from './image-pin.ts';
+import type { Revision } from './revision.ts';
 
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
@@ -24,7 +25,7 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  /** Each pin as JSON: objects would take half as much again, and admission reads few at a time. */
+  /** Each pin as one text: objects would take twice as much, and admission reads few at a time. */
   readonly #pins: BoundedCache<string, string>;
   /** Keys by the id of the pin that they hold. */
   readonly #keys = new Map<string, string>();
@@ -38,7 +39,7 @@ export class PinMemory {
       maxSize: Math.max(maxPins * USUAL_CHARACTERS, MAX_CHARACTERS),
       sizeCalculation: (text) => text.length,
       dispose: (text, key) => {
-        const { id } = readPin(text);
+        const id = idIn(text);
         if (this.#keys.get(id) === key) this.#keys.delete(id);
       },
     });
@@ -77,7 +78,7 @@ export class PinMemory {
   /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
   remember(key: string, pin: ImagePin, mark: Mark): void {
     if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
-    this.#pins.set(key, JSON.stringify(pin));
+    this.#pins.set(key, writePin(pin));
     if (this.#pins.has(key)) this.#keys.set(pin.id, key);
   }
 
@@ -106,7 +107,49 @@ export class PinMemory {
   }
 }
 
+/** A pin as it is kept: the values alone, since names of fields would be half of it. */
+type Written = readonly [
+  apiVersion: string,
+  kind: string,
+  name: string,
+  uid: string,
+  namespace: string,
+  hash: string,
+  workloadKind: string,
+  workloadName: string,
+  ...images: string[],
+];
+
+/** The id, and behind it the values as JSON. Ids have no line breaks. What is not there is an empty text. */
+function writePin({ id, revision, images }: ImagePin): string {
+  const { apiVersion, kind, name, uid, namespace, hash = '', workload } = revision;
+  const above = [workload?.kind ?? '', workload?.name ?? ''] as const;
+  const values = images.flatMap((image) => [image.reference, image.digest, image.resolvedAt, image.source]);
+  const written: Written = [apiVersion, kind, name, uid, namespace, hash, ...above, ...values];
+  return `${id}\n${JSON.stringify(written)}`;
+}
+
+function idIn(text: string): string {
+  return text.slice(0, text.indexOf('\n'));
+}
+
 function readPin(text: string): ImagePin {
-  const pin: ImagePin = JSON.parse(text);
-  return pin;
+  const id = idIn(text);
+  const written: Written = JSON.parse(text.slice(id.length + 1));
+  const [apiVersion, kind, name, uid, namespace, hash, workloadKind, workloadName, ...values] = written;
+  const images: PinnedImage[] = [];
+  for (let index = 0; index + 3 < values.length; index += 4) {
+    const [reference = '', digest = '', resolvedAt = '', source] = values.slice(index, index + 4);
+    images.push({ reference, digest, resolvedAt, source: source === 'adopted' ? 'adopted' : 'resolved' });
+  }
+  const revision: Revision = {
+    apiVersion,
+    kind,
+    name,
+    uid,
+    namespace,
+    ...(hash === '' ? {} : { hash }),
+    ...(workloadName === '' ? {} : { workload: { kind: workloadKind, name: workloadName } }),
+  };
+  return { id, revision, images };
 }

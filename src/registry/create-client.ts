@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
+import type { WatchedLimits } from '../telemetry/limits.ts';
 import type { RegistryEvents } from '../telemetry/registry-events.ts';
 import { Attempts } from './attempts.ts';
 import { Authorizer } from './authorizer.ts';
@@ -27,6 +28,14 @@ export interface ClientOptions {
   readonly lookup?: LookupFunction;
 }
 
+/** A client, what it keeps and limits; `close` frees its connections. */
+export interface CreatedClient {
+  readonly client: RegistryClient;
+  readonly caches: WatchedCaches;
+  readonly limits: WatchedLimits;
+  readonly close: () => Promise<void>;
+}
+
 // Pods' authors choose the hosts and repositories, so all that is remembered of them is bounded.
 const MAX_REGISTRIES = 1_000;
 const MAX_REPOSITORIES = 10_000;
@@ -39,7 +48,7 @@ export function createClient({
   now,
   deadlineMs,
   ...connecting
-}: ClientOptions): { client: RegistryClient; caches: WatchedCaches; close: () => Promise<void> } {
+}: ClientOptions): CreatedClient {
   const { onNotice, onBreaker, onDeniedFast } = events;
   const endpoints = new Endpoints(connecting);
   const tokens = new TokenSource({ maxTokens: MAX_REPOSITORIES, countCacheRequest, retry, now });
@@ -58,5 +67,5 @@ export function createClient({
   });
   const remembering = [endpoints, tokens, authorizer, quotas, breakers, attempts, client];
   const caches = remembering.reduce<WatchedCaches>((all, part) => ({ ...all, ...part.caches }), {});
-  return { client, caches, close: () => endpoints.close() };
+  return { client, caches, limits: endpoints.limits, close: () => endpoints.close() };
 }

@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { sumOf, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { Transport } from './transport.ts';
 
 /** What the operator says of one registry. */
@@ -84,6 +85,12 @@ export class Endpoints {
 
   get caches(): WatchedCaches {
     return { origin: sumOf(this.#transports().map(({ origins }) => origins)) };
+  }
+
+  /** Of the busiest registry, since each has its own. */
+  get limits(): WatchedLimits {
+    const busiest = (): number => Math.max(...this.#transports().map(({ requests }) => requests.used));
+    return { registry_requests: limitOf(busiest, this.#shared.requests.max) };
   }
 
   /** Closes all connections. */

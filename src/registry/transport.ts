@@ -1,5 +1,6 @@
 import { Pool, type Dispatcher } from 'undici';
 import { BoundedCache, type BoundedCacheState } from '../telemetry/bounded-cache.ts';
+import { limitOf, type LimitState } from '../telemetry/limits.ts';
 import { guardedConnector, type ConnectorOptions } from './connector.ts';
 import { RegistryError } from './errors.ts';
 import { transportError } from './transport-error.ts';
@@ -55,6 +56,12 @@ export class Transport {
       // What is under way ends first.
       dispose: (pool) => void pool.close().catch(() => {}),
     });
+  }
+
+  /** How many requests the busiest registry has, under way or waiting. */
+  get requests(): LimitState {
+    const busiest = (): number => Math.max(0, ...[...this.#pools.values()].map(({ stats }) => stats.size));
+    return limitOf(busiest, CONNECTIONS_PER_ORIGIN + MAX_WAITING_PER_ORIGIN);
   }
 
   /** The origins to which it keeps connections. */

@@ -1,6 +1,8 @@
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import { Slots } from '../flight/slots.ts';
+import { limitOf, type LimitState } from '../telemetry/limits.ts';
 import type { TlsPair } from './tls-files.ts';
 
 export interface ListenOptions {
@@ -35,6 +37,7 @@ const DEFAULT_MAX_CONNECTIONS = 200;
 export class Listener {
   readonly #server: http.Server | https.Server;
   readonly #answering = new Slots<http.ServerResponse>();
+  #connections = 0;
   #closing = false;
 
   private constructor(server: http.Server | https.Server) {
@@ -54,6 +57,7 @@ export class Listener {
         : https.createServer({ ...options, ...tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }, app);
     server.maxConnections = maxConnections;
     const listener = new Listener(server);
+    server.on('connection', (socket: Socket) => listener.#count(socket));
     server.prependListener('request', (_request, response) => listener.#track(response));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -69,6 +73,11 @@ export class Listener {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' ? (address?.port ?? 0) : 0;
+  }
+
+  /** The connections that are open. */
+  get connections(): LimitState {
+    return limitOf(() => this.#connections, this.#server.maxConnections);
   }
 
   /** New connections get the new certificate; connections that are open stay as they are. */
@@ -97,6 +106,11 @@ export class Listener {
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
     clearTimeout(timer);
+  }
+
+  #count(socket: Socket): void {
+    this.#connections += 1;
+    socket.once('close', () => (this.#connections -= 1));
   }
 
   #track(response: http.ServerResponse): void {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type RequestHandler } from 'express';
+import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { BodyBudget } from './body-budget.ts';
 
 /** An object is 3 MiB at most in the API server, and a review may hold it twice; 8 MiB leaves room. */
@@ -40,7 +41,7 @@ export class BodyError extends Error {
  * Reads JSON bodies into `request.body`, and no more of them at once than there is memory for: neither one body nor many,
  * neither slow nor dense ones, can end the process. Whoever is refused gets a {@link BodyError}.
  */
-export function readBodies(): RequestHandler[] {
+export function readBodies(): { readonly handlers: RequestHandler[]; readonly limits: WatchedLimits } {
   const arriving = new BodyBudget(MAX_ARRIVING_BYTES);
   const read = new BodyBudget(MAX_READ_BYTES);
 
@@ -71,7 +72,11 @@ export function readBodies(): RequestHandler[] {
     hold(read, body.length * COPIES + marks * BYTES_PER_MARK, response);
   };
   const parse = express.json({ limit: MAX_BODY_BYTES, inflate: false, type: () => true, verify: check });
-  return [admit, parse];
+  const limits = {
+    arriving_body_bytes: limitOf(() => arriving.heldBytes, MAX_ARRIVING_BYTES),
+    read_body_bytes: limitOf(() => read.heldBytes, MAX_READ_BYTES),
+  };
+  return { handlers: [admit, parse], limits };
 }
 
 function hold(budget: BodyBudget, bytes: number, response: ServerResponse): void {

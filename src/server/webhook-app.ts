@@ -6,6 +6,7 @@ import { overloadDecision } from '../admission/overload.ts';
 import { responseOf } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
 import { Gate, GateError } from '../flight/gate.ts';
+import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { Waits, type Waited } from '../telemetry/waits.ts';
 import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
 
@@ -35,6 +36,8 @@ export interface WebhookAppOptions {
   readonly maxConcurrentDecisions: number;
   readonly onAdmission: (event: AdmissionEvent) => void;
   readonly onBadRequest: (event: BadRequestEvent) => void;
+  /** Told once what is limited. */
+  readonly onLimits?: (limits: WatchedLimits) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
@@ -107,13 +110,20 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   };
 
   const bodies = readBodies();
+  options.onLimits?.({
+    ...bodies.limits,
+    decisions: limitOf(() => decisions.inside, options.maxConcurrentDecisions),
+    decisions_waiting: limitOf(() => decisions.waiting, MAX_WAITING),
+  });
   for (const [path, mode] of Object.entries(PATHS)) {
     const timeMsOf = rememberLast((request) =>
       decisionTimeMs(request.query['timeout'], options.maxDecisionMs),
     );
     app
       .route(path)
-      .post(...bodies, (request, response: Timed) => answer(mode, timeMsOf(request), request, response))
+      .post(...bodies.handlers, (request, response: Timed) =>
+        answer(mode, timeMsOf(request), request, response),
+      )
       .all((_request, response: Timed) => {
         response.set('allow', 'POST');
         refuse(response, { status: 405, message: 'only POST is answered here' });

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import type { DestinationStream } from 'pino';
+import { limitOf, type LimitState } from './limits.ts';
 
 /** So many characters wait for a reader; a line of an admission has some 500. */
 const MAX_WAITING = 4 * 1024 * 1024;
@@ -34,6 +35,11 @@ export class BoundedOutput implements DestinationStream {
     this.#fd = fd;
     // After an error that nobody caught, or process.exit: there is no other turn to write in.
     process.once('exit', () => this.#writeRest());
+  }
+
+  /** The characters that wait. */
+  get waiting(): LimitState {
+    return limitOf(() => this.#length, MAX_WAITING);
   }
 
   write(line: string): void {

@@ -2,6 +2,7 @@ import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import pretty from 'pino-pretty';
 import type { JsonObject } from '../json/json-object.ts';
 import { BoundedOutput } from './bounded-output.ts';
+import type { WatchedLimits } from './limits.ts';
 import { masked, maskedFields } from './redact.ts';
 
 /** The process's log. It has no children: what they always say would be written as it is. */
@@ -18,6 +19,8 @@ export interface LogOptions {
   readonly pretty: boolean;
   /** Standard output where absent. */
   readonly destination?: DestinationStream;
+  /** Told once what is limited. */
+  readonly onLimits?: (limits: WatchedLimits) => void;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface LogOptions {
  * finished line by what they look like. Nobody waits for standard output: lines are gathered for a tenth of a second, what
  * nobody reads is dropped at last, and counted. A process that is killed loses its last tenth of a second.
  */
-export function createLog({ level, pretty: isPretty, destination }: LogOptions): Logger {
+export function createLog({ level, pretty: isPretty, destination, onLimits }: LogOptions): Logger {
   const now = timestamps();
   const options = {
     level,
@@ -42,6 +45,7 @@ export function createLog({ level, pretty: isPretty, destination }: LogOptions):
   if (destination !== undefined) return pino(options, destination);
   const output = new BoundedOutput(process.stdout.fd);
   const log = pino(options, output);
+  onLimits?.({ log_characters_waiting: output.waiting });
   output.onRecovered = (dropped) =>
     log.error({ dropped }, 'log lines were dropped: nobody read them in time');
   return log;

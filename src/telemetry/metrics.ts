@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { AdmissionMetrics } from './metrics/admission-metrics.ts';
 import { CacheMetrics } from './metrics/cache-metrics.ts';
 import { EventMetrics } from './metrics/event-metrics.ts';
+import { LimitMetrics } from './metrics/limit-metrics.ts';
 import { PinMetrics } from './metrics/pin-metrics.ts';
 import { ProcessMetrics } from './metrics/process-metrics.ts';
 import { RegistryMetrics } from './metrics/registry-metrics.ts';
@@ -21,6 +22,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly admissions = new AdmissionMetrics(this.#registry);
   readonly caches = new CacheMetrics(this.#registry);
+  readonly limits = new LimitMetrics(this.#registry);
   readonly registries: RegistryMetrics;
   readonly pins = new PinMetrics(this.#registry);
   readonly events = new EventMetrics(this.#registry);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from '@jest/globals';
 import type { Row } from '../../bench/measure.ts';
 import type { MemoryRow } from '../../bench/memory.ts';
-import { NODE_OPTIONS } from '../../bench/rig.ts';
+import { ENVIRONMENT } from '../../bench/rig.ts';
 import { ChildProcess } from '../support/child-process.ts';
 
 // The bench itself, in its smallest form: what is counted is asserted, what is timed never.
@@ -78,10 +78,13 @@ test('memory is told for each step, and every target of the design is named', ()
   expect(output.verdicts).toHaveLength(9);
 });
 
-test('what is measured has the heap of what is installed', async () => {
+test('what is measured has the environment of what is installed', async () => {
   const manifest = await readFile(
     new URL('../../manifests/base/43-deployment.yaml', import.meta.url),
     'utf8',
   );
-  expect(/name: NODE_OPTIONS\s+value: (.*)/.exec(manifest)?.[1]).toBe(NODE_OPTIONS);
+  const variables = [...manifest.matchAll(/- name: ([A-Z_]+)\s+value: (.*)/g)];
+  expect(Object.fromEntries(variables.map(([, name, value]) => [name, value?.replaceAll("'", '')]))).toEqual(
+    ENVIRONMENT,
+  );
 });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { LIMITS } from '../../src/telemetry/limits.ts';
 import { BOUNDED_CACHES } from '../../src/telemetry/bounded-cache.ts';
 import { BusyWebhook } from '../support/busy-webhook.ts';
 import { until } from '../support/until.ts';
@@ -146,6 +147,16 @@ test('each bounded cache says how full it is, of how much', () => {
     );
   }
   expect(value('samebytes_cache_evictions_total{cache="tag"}')).toBeGreaterThan(0);
+});
+
+test('each limit says how much of it is used, of how much', () => {
+  for (const limit of LIMITS) {
+    const used = value(`samebytes_limit_used{limit="${limit}"}`);
+    expect([limit, used >= 0 && used <= value(`samebytes_limit_max{limit="${limit}"}`)]).toEqual([
+      limit,
+      true,
+    ]);
+  }
 });
 
 test('the memory of pins says that it is off when deletions cannot be followed, and the gap is counted', async () => {

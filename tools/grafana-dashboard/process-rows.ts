@@ -104,5 +104,17 @@ export const processes: Row = {
       },
       { width: 8 },
     ),
+    graph(
+      {
+        title: 'How near the limits are',
+        description:
+          'What is under way or waits, as a part of what may be, in the process that has the most. At 100 % requests are turned away; docs/bounds.md says how.',
+        unit: 'percentunit',
+        queries: [
+          line(`max by (limit) (${of('samebytes_limit_used')} / ${of('samebytes_limit_max')})`, '{{limit}}'),
+        ],
+      },
+      { width: 8, max: 1 },
+    ),
   ],
 };

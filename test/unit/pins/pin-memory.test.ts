@@ -1,10 +1,18 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { ImagePin } from '../../../src/pins/image-pin.ts';
+import type { ImagePin, PinnedImage } from '../../../src/pins/image-pin.ts';
 import { PinMemory } from '../../../src/pins/pin-memory.ts';
 import { FakeClock } from '../../support/clock.ts';
 
 const REVISION = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'u', namespace: 'shop' };
 const pin = (id: string): ImagePin => ({ revision: REVISION, images: [], id });
+const image = (name: string, source: PinnedImage['source']): PinnedImage => ({
+  reference: `registry.test/shop/${name}:1.0`,
+  digest: `sha256:${'0'.repeat(64)}`,
+  resolvedAt: '2026-01-01T00:00:00Z',
+  source,
+});
+const longImage = (_: unknown, index: number): PinnedImage =>
+  image(`${index}`.padStart(490, 'a'), 'resolved');
 let clock: FakeClock;
 let memory: PinMemory;
 
@@ -33,6 +41,20 @@ describe('while deletions are followed', () => {
   test('keeps what was read', () => {
     memory.remember('a', pin('1'), memory.mark());
     expect(memory.get('a')).toEqual(pin('1'));
+  });
+
+  test.each<[string, ImagePin]>([
+    [
+      'of a Deployment',
+      { ...pin('1'), revision: { ...REVISION, workload: { kind: 'Deployment', name: 'w' } } },
+    ],
+    ['whose hash is nonsense', { ...pin('1'), revision: { ...REVISION, hash: 'a\n"b\\' } }],
+    ['with images', { ...pin('1'), images: [image('a', 'resolved'), image('b', 'adopted')] }],
+    ['with as many images as there can be', { ...pin('1'), images: Array.from({ length: 128 }, longImage) }],
+  ])('keeps all of a pin %s, and gives it back at its deletion', (_what, whole) => {
+    memory.remember('a', whole, memory.mark());
+    expect(memory.get('a')).toEqual(whole);
+    expect(memory.forget('1')).toEqual(whole);
   });
 
   test('forgets a pin that was deleted, and no other', () => {
