@@ -67,7 +67,8 @@ describe('a namespace', () => {
   test('without the label never reaches the webhook', async () => {
     await samebytes.applyObjects(barePod('stranger', 'web', { image: missing }));
     expect(await imageOf('stranger', 'web')).toEqual([missing]);
-    expect(samebytes.decisions.filter(({ namespace }) => namespace === 'stranger')).toEqual([]);
+    const decisions = await samebytes.decisionsUntilNow();
+    expect(decisions.filter(({ namespace }) => namespace === 'stranger')).toEqual([]);
   });
 
   test('that opts in while a Pod runs by tag leaves that Pod alone when its labels change', async () => {

@@ -181,6 +181,7 @@ test('no password is in any log, metric, event, audit record, Pod or ImagePin', 
     readFile(sharedControlPlane().auditLog, 'utf8'),
     samebytes.metrics(),
   ]);
+  await samebytes.decisionsUntilNow();
   const everything = [...seen, samebytes.log].join('\n');
   expect(everything).toContain('Secret wrong');
   const secrets = [REGISTRY_USERS.ann, REGISTRY_USERS.bob, WRONG];

@@ -181,7 +181,9 @@ test('updates that change no image never reach the webhook, and Pods with a dige
   await samebytes.api.patch(`/api/v1/namespaces/${NS}/pods/quiet`, { metadata: { labels: { a: 'b' } } });
   const running = `/api/v1/namespaces/${NS}/pods/described`;
   await samebytes.api.patch(running, { metadata: { labels: { a: 'b' } } });
-  const about = samebytes.decisions.filter(({ pod }) => pod === 'quiet' || pod === 'described');
+  const about = (await samebytes.decisionsUntilNow()).filter(
+    ({ pod }) => pod === 'quiet' || pod === 'described',
+  );
   expect(about.map(({ pod, operation, outcome }) => [pod, operation, outcome])).toEqual([
     ['described', 'CREATE', 'pinned'],
     ['quiet', 'CREATE', 'nothing_to_pin'],

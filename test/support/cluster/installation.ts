@@ -192,6 +192,18 @@ export class Installation {
     return [...this.#processes.values()].flatMap(({ process }) => linesOf(process));
   }
 
+  /** The same, once the log has told of every admission until now: its lines are gathered for a moment. */
+  async decisionsUntilNow(): Promise<readonly KubeObject[]> {
+    for (const { process, healthPort } of this.#processes.values()) {
+      const metrics = await readMetrics(healthPort);
+      const admissions = metrics.matchAll(/^samebytes_admissions_total\{outcome="(\w+)"\} (\d+)$/gm);
+      let count = 0;
+      for (const [, outcome, value] of admissions) if (outcome !== 'invalid_review') count += Number(value);
+      await until(`${count} decisions in the log`, () => linesOf(process).length >= count);
+    }
+    return this.decisions;
+  }
+
   /** Everything that the processes that run have logged. */
   get log(): string {
     return [...this.#processes.values()].map(({ process }) => process.stdout).join('');
