@@ -17,8 +17,8 @@ const HARMLESS = new Set([
 const MASK = '[masked]';
 /** `name=value` behind a question mark or an ampersand; a value ends where a URL in JSON text does. */
 const QUERY = /([?&])([A-Za-z0-9_.~%-]{1,64})=[^\s"'&\\<>]+/g;
-/** Whoever is named before the @ of a URL. */
-const USER_INFO = /:\/\/[^\s"'/@\\]+@/g;
+/** Whoever is named before the last @ of a URL's authority: people write passwords with an @ as they are. */
+const USER_INFO = /:\/\/[^\s"'/\\]+@/g;
 /** What an Authorization header holds; no word of a sentence is as long as {@link LEAST_LENGTH}. */
 const AUTHORIZATION = /(Bearer|Basic) ([A-Za-z0-9._~+/=-]+)/gi;
 /** JSON Web Tokens begin with an object in base64url. */

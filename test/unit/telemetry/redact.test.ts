@@ -9,6 +9,7 @@ const JWT = `eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIke30ifQ.${SECRET}`;
 describe('a secret in a text is masked', () => {
   test.each([
     ['user and password of a URL', `https://ann:${SECRET}@r.test/v2/`, 'https://[masked]@r.test/v2/'],
+    ['a password with an @', `https://ann:p@${SECRET}@r.test/v2/`, 'https://[masked]@r.test/v2/'],
     ['a token in the place of a user', `https://${SECRET}@r.test/`, 'https://[masked]@r.test/'],
     [
       'a signed URL',
