@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { printableJsonText } from './printable-json.ts';
 import { BoundedOutput } from './bounded-output.ts';
 import { masked } from './redact.ts';
 
@@ -20,14 +21,17 @@ export interface LogOptions {
 
 /**
  * The process's log: one JSON object a line, in RFC 3339 time. Secrets are masked twice: by the names of fields, and in the
- * finished line by what they look like. Nobody waits for standard output: what nobody reads is dropped at last, and counted.
+ * finished line by what they look like; and no field of it can steer a terminal. Nobody waits for standard output: what nobody reads is dropped at last, and counted.
  */
 export function createLog({ level, pretty: isPretty, destination }: LogOptions): Logger {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    hooks: { streamWrite: masked },
+    hooks: {
+      // Lines for people are made of the line as JSON, which is read once more for them.
+      streamWrite: (line: string) => printableJsonText(masked(line), isPretty ? '\\\\' : '\\'),
+    },
     formatters: { level: (label: string) => ({ level: label }) },
     redact: {
       paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
