@@ -4,7 +4,7 @@ import type { RegistryRequestEvent } from '../registry-events.ts';
 import { BoundedLabel } from './bounded-label.ts';
 import { SECONDS_BUCKETS } from './buckets.ts';
 
-/** Label values are bounded: past this many registries, further ones are counted as `other`. */
+/** Label values are bounded: past this many registries that nobody listed, further ones are counted as `other`. */
 const MAX_REGISTRIES = 100;
 /** Docker Hub counts pulls of the last six hours: what it said longer ago is over. */
 const PULLS_WINDOW_MS = 6 * 60 * 60_000;
@@ -84,6 +84,11 @@ export class RegistryMetrics {
         },
       }),
     );
+  }
+
+  /** These registries are counted under their names, however many others Pods' authors bring up before them. */
+  reserveNames(registries: Iterable<string>): void {
+    this.#label.reserve(registries);
   }
 
   /** From now on `countByRegistry` is asked whenever metrics are asked for. */
