@@ -100,6 +100,12 @@ test('a tag that moved is told, with who showed it', () => {
   expect(recorder.since(-1)?.tagMoves).toEqual([{ ...move, atMs: 1_000, times: 1 }]);
 });
 
+test('a password that somebody wrote into another image is not shown with what failed', () => {
+  const warnings = ['"ann:hunter2@r.test/web:1" is not an image reference', 'runs by its tag'];
+  recorder.admission(admission({ outcome: 'admitted_unpinned', images: [failed], warnings }));
+  expect(JSON.stringify(recorder.since(-1))).not.toContain('hunter2');
+});
+
 test('lists that did not change are not handed out again', () => {
   const version = recorder.since(-1)?.version ?? -1;
   expect(recorder.since(version)).toBeUndefined();
