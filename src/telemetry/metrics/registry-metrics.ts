@@ -121,7 +121,11 @@ export class RegistryMetrics {
   };
 }
 
+/** What a gateway says where the client went away; no standard names it, and alerts count it among the failures. */
+const CLIENT_CLOSED_REQUEST = '499';
+
 /** A registry chooses its statuses: those that nobody has registered are counted by their class. */
 function boundedCode(code: string): string {
-  return /^\d+$/.test(code) && STATUS_CODES[code] === undefined ? `${code.slice(0, 1)}xx` : code;
+  const isMadeUp = /^\d+$/.test(code) && STATUS_CODES[code] === undefined && code !== CLIENT_CLOSED_REQUEST;
+  return isMadeUp ? `${code.slice(0, 1)}xx` : code;
 }

@@ -165,6 +165,7 @@ describe('a registry', () => {
     ['answers', ['200', '404', '401', '403', '412', '4xx']],
     ['fails', ['unreachable', '503', '5xx', 'certificate']],
     ['some_fail', ['200', 'unreachable']],
+    ['fails', ['499']],
     ['throttles', ['429', '429', '200']],
     ['some_fail', ['429', '200']],
   ])('is told as %s after %j', async (health, codes) => {

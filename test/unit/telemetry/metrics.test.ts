@@ -150,6 +150,12 @@ describe('registries', () => {
     );
   });
 
+  test('whose gateway gives up with 499 are counted so, as the alert looks for it', async () => {
+    const metrics = newMetrics();
+    metrics.registries.countRequest(request('r.test', '499'));
+    expect(await sample(metrics, countOf('r.test', '499'))).toBe(1);
+  });
+
   test('that an operator listed keep their names, however many others came first', async () => {
     const metrics = newMetrics();
     metrics.registries.reserveNames(['ours.test']);
