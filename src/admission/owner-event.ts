@@ -39,13 +39,25 @@ export interface TagMove {
 const MAX_NAMED = 4;
 const MAX_NAMED_DIGESTS = 4;
 
-/** What a decision's owner is told once it is answered. Dry runs and audits leave no trace. */
+/** A request that a decision was about, as far as events need it. */
+interface Decided {
+  readonly namespace: string;
+  readonly dryRun: boolean;
+}
+
+/** Whether anybody may hear of a decision: dry runs and audits leave no trace. */
+export function leavesTrace({ dryRun }: Pick<Decided, 'dryRun'>, mode: Mode): boolean {
+  return !dryRun && mode !== 'audit';
+}
+
+/** What a decision's owner is told once it is answered. */
 export function decisionEvents(
-  { namespace, dryRun }: { readonly namespace: string; readonly dryRun: boolean },
+  request: Decided,
   mode: Mode,
   { denial, notPinned = [], ownerReference: owner }: Decision,
 ): OwnerEvent[] {
-  if (owner === undefined || dryRun || mode === 'audit') return [];
+  if (owner === undefined || !leavesTrace(request, mode)) return [];
+  const { namespace } = request;
   if (denial !== undefined) {
     return [{ namespace, owner, type: 'Warning', reason: 'ImageRefused', message: denial.message }];
   }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json/json-object.ts';
+import { masked } from '../telemetry/redact.ts';
 import type { Decision, ImageDecision, Mode } from './outcome.ts';
 
 /** The API server's limits on warnings (apiserver pkg/endpoints/filters/warning.go). */
@@ -59,12 +60,15 @@ export function limitWarnings(warnings: readonly string[], mode: Mode): string[]
   return limited;
 }
 
-/** Keys without a slash: the API server puts the webhook's name and a slash in front of them. */
+/**
+ * Keys without a slash: the API server puts the webhook's name and a slash in front of them. Its audit log may be kept without
+ * the Pods themselves, so what looks like a secret in an image stays out of it.
+ */
 function auditAnnotationsOf({ outcome, images }: Decision): Record<string, string> {
   const named = images.filter(({ container }) => container !== '');
   if (named.length === 0) return { outcome };
   const entries = named.map(
-    ({ container, reference, result }) => `${container}: ${reference} ${arrow(result)}`,
+    ({ container, reference, result }) => `${container}: ${masked(reference)} ${arrow(result)}`,
   );
   return { outcome, images: shorten(entries.join('; '), MAX_AUDIT_ANNOTATION_CHARACTERS) };
 }

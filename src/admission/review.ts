@@ -23,6 +23,8 @@ export class InvalidReviewError extends Error {
 }
 
 const API_VERSION = 'admission.k8s.io/v1';
+/** Longer than any name or uid of Kubernetes: whoever sends more is no API server, and it is remembered and logged. */
+const MAX_NAME_LENGTH = 253;
 const OPERATIONS = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const;
 
 /**
@@ -42,13 +44,17 @@ export function readReview(body: unknown): AdmissionRequest {
 
   const uid = text(request, 'uid');
   if (uid === '') throw new InvalidReviewError('request.uid is empty');
+  const namespace = text(request, 'namespace', '');
+  for (const [name, value] of Object.entries({ uid, namespace })) {
+    if (value.length > MAX_NAME_LENGTH) throw new InvalidReviewError(`request.${name} is too long`);
+  }
   const group = text(resource, 'group', '');
   return {
     uid,
     operation,
     resource: (group === '' ? '' : `${group}/`) + text(resource, 'resource'),
     subResource: text(request, 'subResource', ''),
-    namespace: text(request, 'namespace', ''),
+    namespace,
     name: text(request, 'name', ''),
     dryRun: flag(request, 'dryRun'),
     object: objectOrNull(request, 'object'),

@@ -5,6 +5,7 @@ import { findUsersCluster, KubeconfigError } from '../kubernetes/cluster.ts';
 import type { ClusterConnection } from '../kubernetes/cluster-connection.ts';
 import { PodForward, type ForwardProblem } from '../kubernetes/pod-forward.ts';
 import { webhookPods, type WebhookPod } from '../kubernetes/webhook-pods.ts';
+import { printable } from './printable.ts';
 import { CommandError, type Surroundings } from './surroundings.ts';
 
 interface Flags {
@@ -156,7 +157,7 @@ async function versionShown(url: string): Promise<string | undefined> {
 }
 
 function shownText(url: string, version: string, { namespace, pod, others }: Target): string {
-  const lines = [`Dashboard of Pod ${namespace}/${pod} (samebytes ${version}): ${url}`];
+  const lines = [`Dashboard of Pod ${namespace}/${pod} (samebytes ${printable(version)}): ${url}`];
   if (others.length > 0)
     lines.push(`Other processes, each with its own numbers (--pod NAME): ${others.join(', ')}`);
   return [...lines, 'Ctrl-C ends it.', ''].join('\n');
@@ -174,7 +175,7 @@ function problemText(
   if (problem?.status !== undefined)
     return `the cluster forwards no port to Pod ${name} (status ${problem.status}): does the Pod run?`;
   const where = `port ${podPort} of Pod ${name}`;
-  const what = problem === undefined ? 'no dashboard answers' : problem.message;
+  const what = problem === undefined ? 'no dashboard answers' : printable(problem.message);
   return `${where}: ${what}. Is the dashboard turned off there (dashboard.enabled), or at another port (--pod-port)?`;
 }
 

@@ -1,5 +1,4 @@
-/** Control characters, and those that turn the direction of writing: they could move the cursor or hide text. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+import { printableJsonText, UNPRINTABLE } from '../telemetry/printable-json.ts';
 
 /** Text that came from outside, fit for a terminal: whatever could steer it is written as `\u{1b}`. */
 export function printable(text: string): string {
@@ -8,14 +7,5 @@ export function printable(text: string): string {
 
 /** A value as indented JSON with a line end, fit for a terminal: JSON's own escapes for whatever could steer it. */
 export function printableJson(value: unknown): string {
-  const text = JSON.stringify(value, undefined, 2);
-  return `${text.replace(UNPRINTABLE, (character) => (character === '\n' ? character : escaped(character)))}\n`;
-}
-
-function escaped(character: string): string {
-  // In UTF-16 units, as JSON counts.
-  return character
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');
+  return `${printableJsonText(JSON.stringify(value, undefined, 2))}\n`;
 }

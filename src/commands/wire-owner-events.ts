@@ -1,6 +1,7 @@
 import { AppsV1Api, CustomObjectsApi, type CoreV1Api } from '@kubernetes/client-node';
 import {
   decisionEvents,
+  leavesTrace,
   missingEvents,
   pinnedEvent,
   recreatedEvent,
@@ -52,8 +53,9 @@ export function wireOwnerEvents(wiring: OwnerEventWiring, core: CoreV1Api | unde
   return {
     decided: ({ request, mode, decision }) => {
       for (const event of decisionEvents(request, mode, decision)) events?.tell(event);
-      const { ownerReference: owner, revision, images } = decision;
-      const isServed = images.some(({ result }) => result.is === 'pinned' && result.source === 'pin');
+      const { ownerReference: owner, revision, images, denial } = decision;
+      const isFromPin = images.some(({ result }) => result.is === 'pinned' && result.source === 'pin');
+      const isServed = isFromPin && denial === undefined && leavesTrace(request, mode);
       if (owner === undefined || revision === undefined || !isServed) return;
       tagHistory?.look({ ...revision, namespace: request.namespace, owner, seen: 'served', at: date() });
     },

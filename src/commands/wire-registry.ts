@@ -21,6 +21,7 @@ export function wireRegistry({
   readonly log: Logger;
 }): WiredClient {
   const notices = new NoticeLog(log);
+  metrics.registries.reserveNames(['docker.io', ...settings.registries.map(({ host }) => host)]);
   const wired = askRegistries({
     registries: registryOptions(settings.registries),
     deadlineMs: settings.resolver.registryDeadlineMs,

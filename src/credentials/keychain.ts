@@ -59,6 +59,8 @@ const MAX_BYTES_IN_MEMORY = 16 * 1024 * 1024;
 /** A Pod's author chooses how many there are; what comes after is said, not read. */
 const MAX_SECRETS_OF_POD = 20;
 const MAX_ENTRIES_OF_SECRET = 200;
+/** No Secret has a longer name; what a Pod's author made up is not worth remembering. */
+const MAX_NAME_LENGTH = 253;
 const MAX_CREDENTIALS = 16;
 
 const NOBODY: PullCredentials = { identity: ANONYMOUS, problems: [], noneMatches: false };
@@ -119,6 +121,7 @@ export class Keychain {
   async #read(namespace: string, name: string, signal: AbortSignal, waits?: Waits): Promise<ReadSecret> {
     const source = this.#secrets;
     if (source === undefined) return { entries: [], problem: secretProblem('no_cluster', name), bytes: 1 };
+    if (name.length > MAX_NAME_LENGTH) return unusable(secretProblem('missing', name));
     const key = `${namespace}/${name}`;
     const kept = this.#cache.get(key);
     if (kept !== undefined) {

@@ -48,7 +48,7 @@ function pointOf(earlier: Numbers, later: Numbers, atMs: number): Point {
       [...later.caches].flatMap(([cache, results]) => {
         const increase = increases(earlier.caches.get(cache) ?? new Map(), results);
         const looks = [...increase.values()].reduce((sum, count) => sum + count, 0);
-        return looks === 0 ? [] : [[cache, (increase.get('hit') ?? 0) / looks]];
+        return looks === 0 ? [] : [[cache, 1 - (increase.get('miss') ?? 0) / looks]];
       }),
     ),
     admissions: Object.fromEntries(admissions),

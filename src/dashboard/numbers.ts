@@ -82,6 +82,8 @@ function registryCounts(samples: readonly MetricSample[]): RegistryCounts {
 function kindOf(code: string): keyof RegistryCounts | undefined {
   if (code === 'cancelled') return undefined;
   if (code === '408' || code === '429' || code === 'throttled') return 'throttled';
+  // A gateway's word for a client that went away, as an alert and Grafana take it.
+  if (code === '499') return 'failed';
   // Metrics name statuses that nobody has registered by their class.
   return /^[1-4](\d\d|xx)$/.test(code) ? 'answered' : 'failed';
 }

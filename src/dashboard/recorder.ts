@@ -1,4 +1,5 @@
 import type { Decision, DigestSource, ImageDecision, Mode } from '../admission/outcome.ts';
+import { masked } from '../telemetry/redact.ts';
 import { RecentList } from './recent-list.ts';
 import type { Recent, ShownPin, ShownRefusal, ShownTagMove } from './state.ts';
 
@@ -94,7 +95,7 @@ export class Recorder {
     failed: readonly string[],
   ): void {
     const codes = [...new Set(failed)];
-    const message = clip(denial?.message ?? warnings.join('; '));
+    const message = clip(masked(denial?.message ?? warnings.join('; ')));
     this.#add(this.#refusals, keyOf(place.namespace, place.owner, outcome, message), {
       ...place,
       outcome,

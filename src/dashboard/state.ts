@@ -14,7 +14,7 @@ export interface ShownProcess {
 export interface Point {
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  /** By cache, 0 to 1; a cache that nobody looked into is absent. */
+  /** By cache, 0 to 1: the looks that were no miss; a cache that nobody looked into is absent. */
   readonly hitRatios: Readonly<Record<string, number>>;
   /** How many, by outcome; those that did not happen are absent. */
   readonly admissions: Readonly<Record<string, number>>;

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { OwnerEvent } from '../admission/owner-event.ts';
+import { fittingMessage } from './event-message.ts';
 
 /** What is to be written: a new Event object, or a higher count of one that is there. */
 export interface CorrelatedEvent extends OwnerEvent {
@@ -20,6 +21,7 @@ export interface EventCorrelatorOptions {
 }
 
 interface Similar {
+  /** Hashes of them: forty thousand messages would be half of the heap that the manifests give. */
   readonly messages: Set<string>;
   readonly lastMs: number;
 }
@@ -39,8 +41,6 @@ const BURST = 25;
 const REFILL_MS = 5 * 60_000;
 /** The API server keeps an Event for an hour after it was last written (`--event-ttl`). */
 const KEPT_MS = 60 * 60_000;
-/** What Kubernetes takes as the note of a new event (apis/core/validation/events.go). */
-const MAX_MESSAGE_BYTES = 1_024;
 const MAX_NAME_PART = 230;
 
 /**
@@ -72,9 +72,11 @@ export class EventCorrelator {
   /** The event happened `times` more. Returns what to write, or undefined where its object has had enough for now. */
   observe(event: OwnerEvent, times = 1): CorrelatedEvent | undefined {
     const about = aboutOf(event);
-    const whole = { ...event, message: fitting(event.message) };
+    const whole = { ...event, message: fittingMessage(event.message) };
     const isCombined = this.#isCombined(`${about} ${event.reason}`, whole.message);
-    const message = isCombined ? fitting(`(combined from similar events): ${whole.message}`) : whole.message;
+    const message = isCombined
+      ? fittingMessage(`(combined from similar events): ${whole.message}`)
+      : whole.message;
     const key = `${about} ${event.reason}${isCombined ? '' : ` ${message}`}`;
     const before = this.#observed.get(key);
     const observed = before ?? { name: nameFor(event), count: 0, firstAt: this.#options.date() };
@@ -84,7 +86,8 @@ export class EventCorrelator {
     return { ...whole, ...after, message, isNew: before === undefined };
   }
 
-  #isCombined(key: string, message: string): boolean {
+  #isCombined(key: string, text: string): boolean {
+    const message = createHash('sha256').update(text).digest('base64');
     const nowMs = this.#options.now();
     const before = this.#similar.get(key);
     const isRecent = before !== undefined && nowMs - before.lastMs <= SIMILAR_MS;
@@ -114,12 +117,4 @@ function aboutOf({ namespace, owner, type }: OwnerEvent): string {
 function nameFor({ owner: { name } }: OwnerEvent): string {
   const start = name.length <= MAX_NAME_PART ? name : `${name.slice(0, MAX_NAME_PART)}x`;
   return `${start}.${randomBytes(8).toString('hex')}`;
-}
-
-/** Cuts after so many bytes of UTF-8, between characters. */
-function fitting(message: string): string {
-  if (Buffer.byteLength(message) <= MAX_MESSAGE_BYTES) return message.toWellFormed();
-  const ending = '…';
-  const bytes = Buffer.from(message).subarray(0, MAX_MESSAGE_BYTES - Buffer.byteLength(ending));
-  return `${new TextDecoder().decode(bytes, { stream: true })}${ending}`;
 }

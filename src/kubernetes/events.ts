@@ -6,6 +6,7 @@ import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts'
 import type { EventResult } from '../telemetry/event-result.ts';
 import { EventCorrelator, type CorrelatedEvent } from './event-correlator.ts';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
+import { fittingMessage } from './event-message.ts';
 import { endingWith, plainCause, sendingAs } from './request-options.ts';
 import type { Workloads } from './workloads.ts';
 
@@ -73,13 +74,15 @@ export class Events {
   }
 
   tell(event: OwnerEvent): void {
-    const { namespace, owner, reason, message } = event;
+    const { namespace, owner, reason } = event;
+    // A Pod's author may have made it megabytes long, and a thousand may wait.
+    const message = fittingMessage(event.message);
     const key = JSON.stringify([namespace, owner.kind, owner.name, owner.uid, reason, message]);
     const before = this.#waiting.get(key);
     if ((before === undefined && this.#waiting.size >= MAX_WAITING) || this.#closing.signal.aborted) {
       return this.#options.onResult('dropped');
     }
-    this.#waiting.set(key, { event, times: (before?.times ?? 0) + 1 });
+    this.#waiting.set(key, { event: { ...event, message }, times: (before?.times ?? 0) + 1 });
     this.#running ??= this.#run();
   }
 

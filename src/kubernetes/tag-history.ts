@@ -1,9 +1,9 @@
-import { setImmediate as immediately, setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { CustomObjectsApi } from '@kubernetes/client-node';
 import type { TagMove } from '../admission/owner-event.ts';
 import { isObject } from '../json/json-object.ts';
 import type { OwnerReference } from '../pins/revision.ts';
-import { otherMeanings, workloadKey, type ListedPin, type OtherMeaning } from '../pins/tag-history.ts';
+import { meaningsByWorkload, workloadKey, type ListedPin, type OtherMeaning } from '../pins/tag-history.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { IMAGE_PINS, readListedPin } from './image-pin-object.ts';
@@ -40,6 +40,8 @@ const MAX_TOLD = 5_000;
 const MAX_WAITING = 1_000;
 const PAGE = 200;
 const MAX_PAGES = 25;
+/** Images of pins that are compared at once: some ten megabytes. */
+const MAX_IMAGES = 30_000;
 const TIMEOUT_MS = 5_000;
 const REST_MS = 1_000;
 
@@ -98,7 +100,7 @@ export class TagHistory {
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     // Whoever looked first is in the middle of an admission.
-    await immediately();
+    await nextTurn();
     while (!signal.aborted) {
       const [first] = this.#waiting;
       if (first === undefined) break;
@@ -106,13 +108,12 @@ export class TagHistory {
       this.#waiting.delete(namespace);
       this.#waitingCount -= revisions.size;
       try {
-        const wanted = new Set([...revisions.values()].map(workloadKey));
-        const pins = await this.#pinsIn(namespace, wanted);
-        const byWorkload = Map.groupBy(pins, (pin) => workloadKey(pin.revision));
+        const workloads = new Set([...revisions.values()].map(workloadKey));
+        const meanings = meaningsByWorkload(await this.#pinsIn(namespace, workloads));
         for (const revision of revisions.values()) {
-          // Admissions go first, however many revisions there are.
-          await immediately();
-          await this.#compare(revision, byWorkload.get(workloadKey(revision)) ?? []);
+          await this.#compare(revision, meanings.get(workloadKey(revision))?.others(revision) ?? []);
+          // Hundreds of revisions may wait, each with a hundred images: admissions come in between.
+          await nextTurn();
         }
       } catch (error) {
         if (!signal.aborted) this.#tellProblem(error);
@@ -122,24 +123,18 @@ export class TagHistory {
     this.#running = undefined;
   }
 
-  async #compare(revision: SeenRevision, pins: readonly ListedPin[]): Promise<void> {
-    for (const meaning of otherMeanings(revision, pins)) {
+  async #compare(revision: SeenRevision, meanings: readonly OtherMeaning[]): Promise<void> {
+    for (const meaning of meanings) {
       const move = moveOf(revision, meaning);
       const key = JSON.stringify([revision.namespace, revision.kind, revision.name, move]);
-      if (this.#told.has(key) || !(await this.#isOfOneWorkload(revision, pins, meaning))) continue;
+      if (this.#told.has(key) || !(await this.#isOfOneWorkload(revision, meaning))) continue;
       this.#told.set(key, true);
       this.#options.onMove(revision, move);
     }
   }
 
   /** Names only suggest it. */
-  async #isOfOneWorkload(
-    { namespace, kind, name }: SeenRevision,
-    pins: readonly ListedPin[],
-    { other }: OtherMeaning,
-  ): Promise<boolean> {
-    const own = pins.find(({ revision }) => revision.kind === kind && revision.name === name)?.revision;
-    if (own === undefined) return false;
+  async #isOfOneWorkload({ namespace }: SeenRevision, { own, other }: OtherMeaning): Promise<boolean> {
     const [one, two] = [
       await this.#options.workloads.above(namespace, own, this.#signal()),
       await this.#options.workloads.above(namespace, other, this.#signal()),
@@ -147,18 +142,23 @@ export class TagHistory {
     return one !== undefined && one.uid === two?.uid;
   }
 
-  /** Those of the workloads in question: a namespace may have far more. */
+  /** The pins of these workloads. */
   async #pinsIn(namespace: string, workloads: ReadonlySet<string>): Promise<ListedPin[]> {
     const pins: ListedPin[] = [];
+    let imageCount = 0;
     let next: string | undefined;
     for (let page = 0; page < MAX_PAGES; page += 1) {
       if (page > 0) await this.#rest();
       const list = await this.#page(namespace, next);
       const { items, metadata } = isObject(list) ? list : {};
-      const listed = (Array.isArray(items) ? items : []).flatMap((item) => readListedPin(item) ?? []);
-      pins.push(...listed.filter(({ revision }) => workloads.has(workloadKey(revision))));
+      for (const item of Array.isArray(items) ? items : []) {
+        const pin = readListedPin(item);
+        if (pin === undefined || !workloads.has(workloadKey(pin.revision))) continue;
+        pins.push(pin);
+        imageCount += pin.images.length;
+      }
       next = isObject(metadata) && typeof metadata['continue'] === 'string' ? metadata['continue'] : '';
-      if (next === '') break;
+      if (next === '' || imageCount >= MAX_IMAGES) break;
     }
     return pins;
   }

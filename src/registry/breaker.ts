@@ -22,6 +22,8 @@ export interface BreakersOptions {
 const MAX_FAILURES = 3;
 /** How long it stays open before one question is let through to see whether the registry is back. */
 const OPEN_MS = 5_000;
+/** After so long without an admission that asks, whoever gives way to admissions may ask. */
+const LEFT_ALONE_MS = 5 * 60_000;
 /** The wait after a 429 that names none, and the longest that a registry may impose on us. */
 const THROTTLED_MS = 5_000;
 const MAX_THROTTLED_MS = 5 * 60_000;
@@ -80,14 +82,21 @@ export class Breakers {
 
   /**
    * Does the work, unless a breaker is open for it, whether or not its time is up: the one question that is let through
-   * then belongs to an admission. What becomes of the work is noted nowhere, so it closes no registry to anybody.
+   * then belongs to an admission. Where no admission has come for a good while, the registry would never be asked again:
+   * then it may be, and a breaker closes if it answers. A failure is noted nowhere, so it closes no registry to anybody.
    * @throws {RegistryError} with `asked: false` where a breaker is open; else what the work throws.
    */
   async giveWay<T>(question: Question, work: () => Promise<T>): Promise<T> {
     const { registry } = question;
-    const [open] = this.#openFor(question);
-    if (open === undefined) return work();
-    throw new RegistryError(open.code, `${registry} is not asked: it failed lately`, {
+    const longAgoMs = this.#options.now() - LEFT_ALONE_MS;
+    const open = this.#openFor(question);
+    const refusing = open.find((breaker) => breaker.refuses(longAgoMs));
+    if (refusing === undefined) {
+      const value = await work();
+      if (open.length > 0) this.#answered(question);
+      return value;
+    }
+    throw new RegistryError(refusing.code, `${registry} is not asked: it failed lately`, {
       registry,
       asked: false,
     });

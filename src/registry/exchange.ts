@@ -103,15 +103,17 @@ export class ManifestExchange {
     const { events, now } = this.#options;
     const startedAt = now();
     let code = 'cancelled';
+    let isAsked = true;
     try {
       const answer = await send();
       code = String(answer.status);
       return answer;
     } catch (error) {
-      if (error instanceof RegistryError) code = error.code;
+      if (error instanceof RegistryError) ({ code, asked: isAsked } = error);
       throw error;
     } finally {
-      events.onRequest({ registry, method, code, durationMs: now() - startedAt });
+      // Where too many wait already nothing is sent: that is nothing that the registry did.
+      if (isAsked) events.onRequest({ registry, method, code, durationMs: now() - startedAt });
     }
   }
 }

@@ -1,6 +1,7 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import pretty from 'pino-pretty';
 import type { JsonObject } from '../json/json-object.ts';
+import { printableJsonText } from './printable-json.ts';
 import { BoundedOutput } from './bounded-output.ts';
 import type { WatchedLimits } from './limits.ts';
 import { masked, maskedFields } from './redact.ts';
@@ -25,8 +26,9 @@ export interface LogOptions {
 
 /**
  * The process's log: one JSON object a line, in RFC 3339 time. Secrets are masked twice: by the names of fields, and in the
- * finished line by what they look like. Nobody waits for standard output: lines are gathered for a tenth of a second, what
- * nobody reads is dropped at last, and counted. A process that is killed loses its last tenth of a second.
+ * finished line by what they look like; and no field of it can steer a terminal. Nobody waits for standard output: lines are
+ * gathered for a tenth of a second, what nobody reads is dropped at last, and counted. A process that is killed loses its last
+ * tenth of a second.
  */
 export function createLog({ level, pretty: isPretty, destination, onLimits }: LogOptions): Logger {
   const now = timestamps();
@@ -34,7 +36,10 @@ export function createLog({ level, pretty: isPretty, destination, onLimits }: Lo
     level,
     base: null,
     timestamp: () => `,"time":"${now()}"`,
-    hooks: { streamWrite: masked },
+    hooks: {
+      // Lines for people are made of the line as JSON, which is read once more for them.
+      streamWrite: (line: string) => printableJsonText(masked(line), isPretty ? '\\\\' : '\\'),
+    },
     formatters: {
       level: (label: string) => ({ level: label }),
       log: (fields: JsonObject) => maskedFields(fields),

@@ -31,8 +31,11 @@ const HARMLESS = new Set([
 const MASK = '[masked]';
 /** `name=value` behind a question mark or an ampersand; a value ends where a URL in JSON text does. */
 const QUERY = /([?&])([A-Za-z0-9_.~%-]{1,64})=[^\s"'&\\<>]+/g;
-/** Whoever is named before the @ of a URL. */
-const USER_INFO = /:\/\/[^\s"'/@\\]+@/g;
+/** Whoever is named before the last @ of a URL's authority: people write passwords with an @ as they are. */
+const USER_INFO = /:\/\/[^\s"'/\\]+@/g;
+/** Where a user and a password may stand without a scheme, as people write them into an image. */
+const WORD = /[^\s"'/\\]+/g;
+const DIGEST = /^@sha(?:256|512):/;
 /** What an Authorization header holds; no word of a sentence is as long as {@link LEAST_LENGTH}. */
 const AUTHORIZATION = /(Bearer|Basic) ([A-Za-z0-9._~+/=-]+)/gi;
 /** JSON Web Tokens begin with an object in base64url. */
@@ -46,6 +49,7 @@ const LEAST_LENGTH = 16;
 export function masked(text: string): string {
   return text
     .replace(USER_INFO, `://${MASK}@`)
+    .replace(WORD, withoutUser)
     .replace(QUERY, (whole, mark: string, name: string) =>
       HARMLESS.has(name) ? whole : `${mark}${name}=${MASK}`,
     )
@@ -83,4 +87,12 @@ function maskedValue(value: unknown, depth: number): unknown {
     if (shown !== item) (copy ??= [...(value as unknown[])])[index] = shown;
   }
   return copy ?? value;
+}
+
+/** `user:password@` masked; what stands before a digest is an image with its tag. */
+function withoutUser(word: string): string {
+  let end = word.lastIndexOf('@');
+  if (end > 0 && DIGEST.test(word.slice(end))) end = word.lastIndexOf('@', end - 1);
+  const colon = word.indexOf(':');
+  return colon > 0 && colon < end ? MASK + word.slice(end) : word;
 }

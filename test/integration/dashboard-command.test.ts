@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -188,6 +189,21 @@ test('where nobody listens in the Pod, it asks whether the dashboard is turned o
   expect(await failure()).toMatch(
     /port 9091 of Pod .*connection refused\. Is the dashboard turned off there/,
   );
+});
+
+test('what answers in the Pod cannot steer the terminal', async () => {
+  const other = createHttpServer((_request, response) => {
+    response.end(JSON.stringify({ process: { version: '1\u001B[2J\u009B31m' } }));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  try {
+    api.target = (other.address() as AddressInfo).port;
+    const [text] = await start().printed(/[^]*Ctrl-C/);
+    expect(text).toContain('(samebytes 1\\u{1b}[2J\\u{9b}31m)');
+  } finally {
+    other.closeAllConnections();
+    await new Promise((resolve) => other.close(resolve));
+  }
 });
 
 test('where there is no Pod, or not that one, it says which there are', async () => {

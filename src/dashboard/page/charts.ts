@@ -29,7 +29,7 @@ export function makeCharts(): readonly Chart[] {
   return [
     new Chart({
       title: 'Cache hit ratio',
-      hint: 'Hits among all looks. A new revision asks what its tag means now, on purpose: no hit of “tag”.',
+      hint: 'Looks that asked nobody anew. A new revision asks what its tag means now, on purpose: a miss of “tag”.',
       format: percent,
       max: 1,
       series: CACHE_SERIES.map(([cache, colour, dash]) => ({

@@ -4,7 +4,7 @@ import type { RegistryRequestEvent } from '../registry-events.ts';
 import { BoundedLabel } from './bounded-label.ts';
 import { SECONDS_BUCKETS } from './buckets.ts';
 
-/** Label values are bounded: past this many registries, further ones are counted as `other`. */
+/** Label values are bounded: past this many registries that nobody listed, further ones are counted as `other`. */
 const MAX_REGISTRIES = 100;
 /** Docker Hub counts pulls of the last six hours: what it said longer ago is over. */
 const PULLS_WINDOW_MS = 6 * 60 * 60_000;
@@ -86,6 +86,11 @@ export class RegistryMetrics {
     );
   }
 
+  /** These registries are counted under their names, however many others Pods' authors bring up before them. */
+  reserveNames(registries: Iterable<string>): void {
+    this.#label.reserve(registries);
+  }
+
   /** From now on `countByRegistry` is asked whenever metrics are asked for. */
   watchMissingDigests(countByRegistry: () => ReadonlyMap<string, number>): void {
     this.#missingDigests = countByRegistry;
@@ -116,7 +121,11 @@ export class RegistryMetrics {
   };
 }
 
+/** What a gateway says where the client went away; no standard names it, and alerts count it among the failures. */
+const CLIENT_CLOSED_REQUEST = '499';
+
 /** A registry chooses its statuses: those that nobody has registered are counted by their class. */
 function boundedCode(code: string): string {
-  return /^\d+$/.test(code) && STATUS_CODES[code] === undefined ? `${code.slice(0, 1)}xx` : code;
+  const isMadeUp = /^\d+$/.test(code) && STATUS_CODES[code] === undefined && code !== CLIENT_CLOSED_REQUEST;
+  return isMadeUp ? `${code.slice(0, 1)}xx` : code;
 }

@@ -79,6 +79,22 @@ describe('audit annotations', () => {
       expect(key).toMatch(/^[a-z-]+$/);
   });
 
+  test('hold no password that somebody wrote into an image: the audit log may be kept without the Pods', () => {
+    const written = [
+      'https://ann:hunter2@r.test/web:1',
+      'ann:hunter2@r.test/web:1',
+      'r.test/web:1?token=hunter2',
+    ];
+    const left = written.map((reference) => ({
+      container: 'web',
+      reference,
+      result: { is: 'left', reason: 'invalid_reference' } as const,
+    }));
+    const text = respond({ outcome: 'left_alone', images: left }).auditAnnotations?.['images'];
+    expect(text).not.toContain('hunter2');
+    expect(text).toContain('r.test/web:1');
+  });
+
   test('stay small for a Pod of a thousand containers', () => {
     const many = Array.from({ length: 1_000 }, (_, index) => pinnedImage(`container-${index}`));
     const text = respond({ images: many }).auditAnnotations?.['images'] ?? '';

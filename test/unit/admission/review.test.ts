@@ -50,6 +50,13 @@ describe('a review', () => {
     expect(request.oldObject).toEqual({ a: 1 });
   });
 
+  test.each(['uid', 'namespace'])('has a %s as long as names are: others remember it', (field) => {
+    expect(readReview(withRequest({ [field]: 'x'.repeat(253) }))).toMatchObject({ [field]: 'x'.repeat(253) });
+    expect(() => readReview(withRequest({ [field]: 'x'.repeat(254) }))).toThrow(
+      new InvalidReviewError(`request.${field} is too long`),
+    );
+  });
+
   test.each(['subResource', 'namespace', 'name', 'dryRun', 'object', 'oldObject'])(
     'may leave out %s, or say null',
     (field) => {

@@ -6,6 +6,7 @@ import { ANONYMOUS } from '../../../src/registry/identity.ts';
 import { Waits } from '../../../src/telemetry/waits.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { CacheCounts } from '../../support/counted.ts';
+import { heldBytes } from '../../support/heap.ts';
 import { dockerConfig, passwordOf, PlayedSecrets } from '../../support/played-secrets.ts';
 import { settle } from '../../support/settle.ts';
 import { noDeadline } from '../../support/signals.ts';
@@ -37,6 +38,17 @@ function users({ identity }: PullCredentials): string[] {
 function problems({ problems: found }: PullCredentials): string[] {
   return found.map(({ code }) => code);
 }
+
+test('a name that no Secret can have is missing, and neither asked for nor remembered', async () => {
+  const before = heldBytes();
+  for (let index = 0; index < 50; index += 1) {
+    // Made anew each time, as bodies are.
+    const name = Buffer.alloc(2_000_000, `${index} `).toString('latin1');
+    expect(problems(await ask([name]))).toEqual(['missing']);
+  }
+  expect(heldBytes() - before).toBeLessThan(20_000_000);
+  expect(secrets.reads).toEqual([]);
+});
 
 describe('the credentials for an image', () => {
   test('are all that match, in the kubelet’s order, with user, password and the name of their Secret', async () => {

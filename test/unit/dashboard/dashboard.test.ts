@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Dashboard, SAMPLE_EVERY_MS } from '../../../src/dashboard/dashboard.ts';
 import type { SampleSource } from '../../../src/dashboard/numbers.ts';
 import type { State } from '../../../src/dashboard/state.ts';
+import type { CacheResult } from '../../../src/telemetry/cache-result.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 
 const EVERYTHING = { pointMs: -1, version: -1 };
@@ -48,7 +49,7 @@ function admit(outcome: string, { times = 1, durationMs = 1 } = {}): void {
     });
 }
 
-function lookIntoPins(...results: readonly ('hit' | 'miss')[]): void {
+function lookIntoPins(...results: readonly CacheResult[]): void {
   for (const result of results) metrics.caches.countRequest('pin', result);
 }
 
@@ -122,6 +123,12 @@ describe('a point', () => {
     expect((await state()).points.at(-1)).toEqual({ atMs: nowMs, admissions: {}, hitRatios: {} });
   });
 
+  test('counts as hits all looks that asked nobody anew, as Grafana and the alert do', async () => {
+    lookIntoPins('miss', 'coalesced', 'hit', 'negative');
+    await pass(1);
+    expect((await state()).points.at(-1)).toMatchObject({ hitRatios: { pin: 0.75 } });
+  });
+
   test('has the latency of that minute from the histogram of /metrics', async () => {
     admit('pinned', { times: 98, durationMs: 3 });
     admit('pinned', { times: 2, durationMs: 2_000 });
@@ -158,6 +165,7 @@ describe('a registry', () => {
     ['answers', ['200', '404', '401', '403', '412', '4xx']],
     ['fails', ['unreachable', '503', '5xx', 'certificate']],
     ['some_fail', ['200', 'unreachable']],
+    ['fails', ['499']],
     ['throttles', ['429', '429', '200']],
     ['some_fail', ['429', '200']],
   ])('is told as %s after %j', async (health, codes) => {

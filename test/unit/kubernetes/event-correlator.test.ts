@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { OwnerEvent } from '../../../src/admission/owner-event.ts';
 import { EventCorrelator, type CorrelatedEvent } from '../../../src/kubernetes/event-correlator.ts';
 import { FakeClock } from '../../support/clock.ts';
+import { heldBytes } from '../../support/heap.ts';
 
 // The numbers are those of client-go's EventCorrelator (tools/record/events_cache.go).
 
@@ -141,5 +142,17 @@ describe('what is written', () => {
     // The first ones are forgotten, and begin anew.
     expect(observe({ owner: { ...EVENT.owner, uid: '0' } })).toMatchObject({ count: 1, isNew: true });
     expect(observe({ owner: { ...EVENT.owner, uid: '19999' } })).toMatchObject({ count: 2, isNew: false });
+  });
+
+  test('is not remembered word for word, however many long messages many objects have', () => {
+    const before = heldBytes();
+    for (let index = 0; index < 2_000; index += 1) {
+      const owner = { ...EVENT.owner, uid: `${index}` };
+      for (let message = 0; message < 9; message += 1) {
+        observe({ owner, message: `${message} of ${index}: ${'x'.repeat(2_000)}` });
+      }
+    }
+    expect(observe({ owner: { ...EVENT.owner, uid: '0' } })).toBeDefined();
+    expect(heldBytes() - before).toBeLessThan(25_000_000);
   });
 });

@@ -5,6 +5,7 @@ import type { OwnerReference } from '../../../src/pins/revision.ts';
 import type { EventResult } from '../../../src/telemetry/event-result.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { fail } from '../../support/played-objects-api.ts';
+import { heldBytes } from '../../support/heap.ts';
 import { settle } from '../../support/settle.ts';
 
 const EVENT: OwnerEvent = {
@@ -123,6 +124,18 @@ describe('an event', () => {
   test('that happens a thousand times while it waits is one write', async () => {
     for (let time = 0; time < 1_000; time += 1) events.tell(EVENT);
     expect((await written()).map(({ verb, body }) => [verb, body['count']])).toEqual([['create', 1_000]]);
+  });
+
+  test('that waits holds no more of its message than will be written', async () => {
+    api.answer = () => new Promise(() => {});
+    events.tell(EVENT);
+    await written();
+    const before = heldBytes();
+    for (let index = 0; index < 50; index += 1) {
+      // Made anew each time, as bodies are.
+      events.tell({ ...EVENT, message: Buffer.alloc(2_000_000, `${index} `).toString('latin1') });
+    }
+    expect(heldBytes() - before).toBeLessThan(20_000_000);
   });
 
   test('that the API server has forgotten is created again, with its count', async () => {

@@ -68,6 +68,33 @@ function pin(name: string, hour: number, value: string): object {
   return pinObject(revision, [{ reference: WEB, digest: value, resolvedAt, source: 'resolved' }]);
 }
 
+/** A pin with as many images as there is room for. */
+function fullPin(name: string, index: number): object {
+  const revision = {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    name,
+    uid: `uid-of-${name}`,
+    namespace: 'shop',
+  };
+  const resolvedAt = new Date(Date.UTC(2026, 3, 1) + index).toISOString();
+  const references = Array.from({ length: 128 }, (_, image) => `r.test/web/${image}:1`);
+  return pinObject(
+    revision,
+    references.map((reference) => ({ reference, digest: A, resolvedAt, source: 'resolved' })),
+  );
+}
+
+/** A list without an end, of pins as large as they may be. */
+function fullPagesOf(workload: string): (request: ListRequest) => object {
+  const items = Array.from({ length: 100 }, (_, index) => fullPin(`${workload}-${index}`, index));
+  return ({ _continue = '0' }) => ({ metadata: { continue: `${Number(_continue) + 1}` }, items });
+}
+
+function pagesRead(): number {
+  return asked.filter(({ namespace }) => namespace === 'shop').length;
+}
+
 function seen(name: string, how: SeenRevision['seen'], namespace = 'shop'): SeenRevision {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}` };
   return { namespace, kind: 'ReplicaSet', name, owner, seen: how, at: new Date('2026-05-02T00:00:00Z') };
@@ -132,6 +159,30 @@ test('a long list is read page by page, and not without an end', async () => {
   const pages = asked.filter(({ namespace }) => namespace === 'shop');
   expect(pages.slice(0, 3).map(({ _continue }) => _continue)).toEqual([undefined, '1', '2']);
   expect(pages).toHaveLength(25);
+});
+
+test('a list whose pins hold very many images is not read to its end, other workloads aside', async () => {
+  answer = fullPagesOf('web');
+  await looked(seen('web-b', 'born'));
+  expect(pagesRead()).toBe(3);
+  answer = fullPagesOf('shop');
+  await looked(seen('web-b', 'born'));
+  expect(pagesRead()).toBe(3 + 25);
+});
+
+test('hundreds of revisions of one workload, each with a hundred images, hold up nothing else', async () => {
+  const names = Array.from({ length: 200 }, (_, index) => `web-${index}`);
+  pins = names.map(fullPin);
+  let longestMs = 0;
+  let lastMs = performance.now();
+  const turns = setInterval(() => {
+    longestMs = Math.max(longestMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }, 10);
+  await looked(...names.map((name) => seen(name, 'served')));
+  clearInterval(turns);
+  expect(longestMs).toBeLessThan(1_500);
+  expect(moves).toEqual([]);
 });
 
 test('no more than a thousand revisions wait', async () => {

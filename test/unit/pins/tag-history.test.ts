@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { otherMeanings, type ListedPin, type SeenAt } from '../../../src/pins/tag-history.ts';
+import {
+  meaningsByWorkload,
+  workloadKey,
+  type ListedPin,
+  type OtherMeaning,
+  type SeenAt,
+} from '../../../src/pins/tag-history.ts';
 import { digest } from '../../support/digests.ts';
 
 const [A, B, C] = [digest('a'), digest('b'), digest('c')];
@@ -28,6 +34,10 @@ function revision(name: string, seen: SeenAt['seen'], hour = 23): SeenAt {
   return { kind: 'ReplicaSet', name, seen, at: new Date(Date.UTC(2026, 4, 1, hour)) };
 }
 
+function otherMeanings(seen: SeenAt, pins: readonly ListedPin[]): OtherMeaning[] {
+  return meaningsByWorkload(pins).get(workloadKey(seen))?.others(seen) ?? [];
+}
+
 describe('a revision that was just born', () => {
   test('is compared with the one before it', () => {
     const pins = [
@@ -36,7 +46,7 @@ describe('a revision that was just born', () => {
       pin('web-c', 3, { [WEB]: C }),
     ];
     expect(otherMeanings(revision('web-c', 'born'), pins)).toEqual([
-      { reference: WEB, digest: C, other: pins[1]?.revision, otherDigest: B },
+      { reference: WEB, own: pins[2]?.revision, digest: C, other: pins[1]?.revision, otherDigest: B },
     ]);
     expect(otherMeanings(revision('web-a', 'born'), pins)).toEqual([]);
   });

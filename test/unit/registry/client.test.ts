@@ -255,6 +255,15 @@ test('every request is told to the metrics with method, code and registry', asyn
   expect(under.events.requests.length).toBeGreaterThan(2);
 });
 
+test('questions that are too many to be sent are not told as requests that the registry failed', async () => {
+  await under.resolve('shop/web:1.0');
+  const asking = Array.from({ length: 2_000 }, async (_, index) => under.failure(`shop/web:no-${index}`));
+  const failures = await Promise.all(asking);
+  expect(failures.filter(({ asked }) => !asked).length).toBeGreaterThan(500);
+  expect(under.events.requests.every(({ code }) => code === '200' || code === '404')).toBe(true);
+  expect(under.events.requests).toHaveLength(under.seen.length);
+});
+
 test('a registry on a loopback or private address that nobody listed is not contacted', async () => {
   const [, port] = under.registry.host.split(':');
   for (const host of [

@@ -124,6 +124,21 @@ describe('admissions go first', () => {
     expect(await has()).toBe(true);
   });
 
+  test('a breaker that no admission has asked after for long is asked, and closes if the registry is back', async () => {
+    answerHead(503);
+    for (const name of DOWN_REPOSITORIES) await under.failure(`${name}:1.0`);
+    under.clock.advance(6 * 60_000);
+    expect(await has()).toBe('unreachable');
+    const { host } = under.registry;
+    expect(under.events.breakers).toEqual([[host, 1]]);
+    under.registry.intercept = undefined;
+    expect(await has()).toBe(true);
+    expect(under.events.breakers).toEqual([
+      [host, 1],
+      [host, -1],
+    ]);
+  });
+
   test('where hardly any pulls are left nothing is asked', async () => {
     under.registry.intercept = (_request, response) =>
       void response.setHeader('ratelimit-remaining', '3;w=21600');

@@ -94,3 +94,13 @@ describe('the log line of an admission', () => {
     expect(logged({ decision: { outcome: 'refused', images: [FAILED] } }, 'error')).toEqual([]);
   });
 });
+
+test('a line that would be too long to be written names the first thousand images, and says how many more there are', () => {
+  const images = Array.from({ length: 20_000 }, () => PINNED);
+  const request = { ...REQUEST, name: 'x'.repeat(1_000_000) };
+  const [line] = logged({ request, decision: { outcome: 'pinned', images } });
+  expect(line?.['images']).toHaveLength(1_000);
+  expect(line?.['moreImages']).toBe(19_000);
+  expect(line?.['pod']).toHaveLength(253);
+  expect(logged({})[0]).not.toHaveProperty('moreImages');
+});

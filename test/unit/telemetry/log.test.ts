@@ -45,6 +45,15 @@ describe('a line of the log', () => {
     });
   });
 
+  test('says what could steer a terminal in escapes, and means the same', () => {
+    const reference = 'a\u001B[2J\u009B31m\u202E\u2028\u{E0041}b';
+    const lines: string[] = [];
+    logTo(lines).info({ images: [{ reference }] }, 'x');
+    expect(lines.join('')).toMatch(/^[ -~]*\n$/);
+    expect(JSON.parse(lines.join(''))).toMatchObject({ images: [{ reference }] });
+    expect(prettily((log) => log.info({ images: [{ reference }], reference }, 'x'))).toMatch(/^[\n -~]*$/);
+  });
+
   test('ends with a line break, and has no other', () => {
     const lines: string[] = [];
     logTo(lines).info({ text: 'a\nb' }, 'c\nd');

@@ -150,6 +150,22 @@ describe('registries', () => {
     );
   });
 
+  test('whose gateway gives up with 499 are counted so, as the alert looks for it', async () => {
+    const metrics = newMetrics();
+    metrics.registries.countRequest(request('r.test', '499'));
+    expect(await sample(metrics, countOf('r.test', '499'))).toBe(1);
+  });
+
+  test('that an operator listed keep their names, however many others came first', async () => {
+    const metrics = newMetrics();
+    metrics.registries.reserveNames(['ours.test']);
+    for (let index = 0; index < 250; index += 1) metrics.registries.countRequest(request(`r${index}.test`));
+    metrics.registries.countRequest(request('ours.test'));
+    expect(await sample(metrics, countOf('ours.test'))).toBe(1);
+    expect(await sample(metrics, countOf('r99.test'))).toBe(1);
+    expect(await sample(metrics, countOf('other'))).toBe(150);
+  });
+
   test('cannot make up codes without end: a status that no standard names counts by its class', async () => {
     const metrics = newMetrics();
     for (let status = 600; status < 700; status += 1)

@@ -9,6 +9,13 @@ const JWT = `eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIke30ifQ.${SECRET}`;
 describe('a secret in a text is masked', () => {
   test.each([
     ['user and password of a URL', `https://ann:${SECRET}@r.test/v2/`, 'https://[masked]@r.test/v2/'],
+    ['a password with an @', `https://ann:p@${SECRET}@r.test/v2/`, 'https://[masked]@r.test/v2/'],
+    ['user and password before an image', `"ann:${SECRET}@r.test/web:1"`, '"[masked]@r.test/web:1"'],
+    [
+      'user and password before an image with a digest',
+      `ann:p@${SECRET}@r.test:5000@${digest('a')}`,
+      `[masked]@r.test:5000@${digest('a')}`,
+    ],
     ['a token in the place of a user', `https://${SECRET}@r.test/`, 'https://[masked]@r.test/'],
     [
       'a signed URL',
@@ -31,6 +38,8 @@ describe('a secret in a text is masked', () => {
 
 test.each([
   `registry.example.com:5000/shop/web:1.0@${digest('a')}`,
+  `"web:1.0@${digest('a')}", nginx:1@${digest('b').replace('sha256', 'sha512')}`,
+  'docker-pullable://r.test/web: for all Pods of web-5d8f: mail ann@r.test',
   'HEAD https://r.test/v2/shop/web/manifests/1.0 was answered with status 401',
   '/token?service=r.test&scope=repository:shop/web:pull',
   '/apis/samebytes.dev/v1alpha1/imagepins?watch=true&resourceVersion=7',
