@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json/json-object.ts';
+import { UNPRINTABLE } from '../telemetry/printable-json.ts';
 import { masked } from '../telemetry/redact.ts';
 import type { Decision, ImageDecision, Mode } from './outcome.ts';
 
@@ -37,7 +38,7 @@ const REASONS = {
 } as const;
 
 function statusOf({ code, message }: NonNullable<Decision['denial']>): JsonObject {
-  return { status: 'Failure', code, reason: REASONS[code], message };
+  return { status: 'Failure', code, reason: REASONS[code], message: printable(message) };
 }
 
 /** Warnings as the API server takes them: no control characters, each and all of them limited in length. */
@@ -79,8 +80,7 @@ function arrow(result: ImageDecision['result']): string {
 }
 
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed();
+  return text.replace(UNPRINTABLE, ' ').toWellFormed();
 }
 
 /** Cuts after so many code points, which is what the API server counts in. */

@@ -29,8 +29,8 @@ interface Waiting {
   readonly times: number;
 }
 
-/** As many as client-go lets wait (tools/record/event.go). */
-const MAX_WAITING = 1_000;
+/** A namespace may have as many as there is room left for: alone a thousand, as client-go (tools/record/event.go). */
+const MAX_WAITING = 2_000;
 /** At most 50 a second, as a kubelet (`--event-qps`): a storm of births needs this process for its admissions. */
 const REST_MS = 20;
 const TIMEOUT_MS = 5_000;
@@ -42,13 +42,16 @@ const COMPONENT = 'samebytes';
 
 /**
  * Events about the owners of Pods, and about the Deployment above a ReplicaSet, which is what people describe. Nobody waits
- * for them: they are written one after another, without a second try; where too many wait, further ones are dropped.
+ * for them: they are written one after another, without a second try; where too many wait, further ones are dropped, those of
+ * the namespace with the most before others.
  */
 export class Events {
   readonly #options: EventsOptions;
   readonly #correlator: EventCorrelator;
   /** In the order of their first occurrence; what happens again while it waits is written once. */
   readonly #waiting = new Map<string, Waiting>();
+  /** How many of them are about which namespace. */
+  readonly #waitingIn = new Map<string, number>();
   readonly #told: BoundedCache<string, true>;
   readonly #closing = new AbortController();
   #isHurried = false;
@@ -79,9 +82,10 @@ export class Events {
     const message = fittingMessage(event.message);
     const key = JSON.stringify([namespace, owner.kind, owner.name, owner.uid, reason, message]);
     const before = this.#waiting.get(key);
-    if ((before === undefined && this.#waiting.size >= MAX_WAITING) || this.#closing.signal.aborted) {
+    if ((before === undefined && !this.#mayWait(namespace)) || this.#closing.signal.aborted) {
       return this.#options.onResult('dropped');
     }
+    if (before === undefined) this.#waitingIn.set(namespace, this.#countIn(namespace) + 1);
     this.#waiting.set(key, { event: { ...event, message }, times: (before?.times ?? 0) + 1 });
     this.#running ??= this.#run();
   }
@@ -95,11 +99,27 @@ export class Events {
     this.#closing.abort(new Error('the process ends'));
   }
 
+  /** So that no storm in one namespace silences the others. */
+  #mayWait(namespace: string): boolean {
+    return this.#countIn(namespace) < MAX_WAITING - this.#waiting.size;
+  }
+
+  #countIn(namespace: string): number {
+    return this.#waitingIn.get(namespace) ?? 0;
+  }
+
+  #take(key: string, namespace: string): void {
+    this.#waiting.delete(key);
+    const left = this.#countIn(namespace) - 1;
+    if (left > 0) this.#waitingIn.set(namespace, left);
+    else this.#waitingIn.delete(namespace);
+  }
+
   async #run(): Promise<void> {
     // Whoever told of the first one is in the middle of an admission.
     await new Promise((resolve) => setImmediate(resolve));
     for (const [key, { event, times }] of this.#waiting) {
-      this.#waiting.delete(key);
+      this.#take(key, event.namespace);
       const workload = await this.#workloadAbove(event);
       // Nobody describes a ControllerRevision.
       const isHidden = workload !== undefined && event.owner.kind === 'ControllerRevision';

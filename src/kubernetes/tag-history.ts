@@ -84,7 +84,8 @@ export class TagHistory {
     const waiting = this.#waiting.get(namespace) ?? new Map<string, SeenRevision>();
     if (this.#closing.signal.aborted) return;
     if (!waiting.has(key)) {
-      if (this.#waitingCount >= MAX_WAITING) return;
+      // No more of one namespace than there is room left for the others.
+      if (waiting.size >= MAX_WAITING - this.#waitingCount) return;
       this.#waitingCount += 1;
     }
     waiting.set(key, revision);

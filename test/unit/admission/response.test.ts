@@ -50,6 +50,13 @@ describe('a denial', () => {
     expect(response.status).toMatchObject({ status: 'Failure', code, reason, message: 'no' });
   });
 
+  test('cannot steer a terminal: names in it are as the Pod has them', () => {
+    const message = 'Secret "x\u001B[2J\u009B31m\u202E" does not exist';
+    const response = respond({ outcome: 'refused', denial: { code: 403, message }, warnings: [message] });
+    expect(response.status?.message).toBe('Secret "x [2J 31m " does not exist');
+    expect(response.warnings).toEqual(['samebytes: Secret "x [2J 31m " does not exist']);
+  });
+
   test('never says when to try again, which would hold the worker of a controller', () => {
     const response = respond({ outcome: 'refused', denial: { code: 503, message: 'no' } });
     expect(JSON.stringify(response)).not.toMatch(/retryAfter/i);

@@ -128,6 +128,11 @@ describe('what is written', () => {
     }
   });
 
+  test('cannot steer the terminal of whoever describes the owner', () => {
+    const message = 'x\u001B[2J\u009B31m\r\nImagePinned\u202E\u2028: "img"';
+    expect(observe({ message })?.message).toBe('x [2J 31m  ImagePinned  : "img"');
+  });
+
   test.each(['a'.repeat(253), `${'a'.repeat(229)}-${'b'.repeat(20)}`, `${'a.'.repeat(120)}a`])(
     'has a name that Kubernetes takes, whatever the owner is called',
     (name) => {

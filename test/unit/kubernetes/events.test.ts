@@ -209,6 +209,14 @@ describe('an API server that does not take events', () => {
     expect(new Set(results)).toEqual(new Set(['dropped']));
   });
 
+  test('keeps room for other namespaces, however many events one has', async () => {
+    api.answer = () => new Promise(() => {});
+    for (let index = 0; index < 5_000; index += 1) events.tell({ ...EVENT, message: `${index}` });
+    results.length = 0;
+    for (const namespace of ['one', 'two', 'three']) events.tell({ ...EVENT, namespace });
+    expect(results).toEqual([]);
+  });
+
   test('gets no event twice: a failure is not tried again', async () => {
     let asked = 0;
     api.answer = async () => {

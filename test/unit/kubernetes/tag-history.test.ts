@@ -192,6 +192,13 @@ test('no more than a thousand revisions wait', async () => {
   expect(asked).toHaveLength(1_001);
 });
 
+test('a namespace with very many revisions leaves room for others', async () => {
+  answer = (request) => (request.namespace === 'flood' ? { items: [] } : { metadata: {}, items: pins });
+  for (let index = 0; index < 5_000; index += 1) tagHistory.look(seen(`app${index}-a`, 'served', 'flood'));
+  await looked(seen('web-b', 'born'));
+  expect(moves).toHaveLength(1);
+});
+
 test('an API server that answers with a failure is told once, without its words, and the next look goes on', async () => {
   answer = () => fail(500);
   await looked(seen('web-b', 'born'));
