@@ -38,6 +38,7 @@ beforeAll(async () => {
   const settings = {
     webhook: { host, port: 0, certFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') },
     health: { host, port: 0 },
+    dashboard: { port: 0 },
     shutdown: { drainMs: 0, graceMs: 4_000 },
     pins: { store: 'memory' },
     registries: [{ host: registry.host, insecure: true, allowLoopback: true }],

@@ -61,6 +61,7 @@ async function writeSettings(
     `
 webhook: { host: 127.0.0.1, port: ${ports.webhook}, certFile: ${directory}/tls.crt, keyFile: ${directory}/tls.key }
 health: { host: 127.0.0.1, port: ${ports.health} }
+dashboard: { port: 0 }
 shutdown: { drainMs: 0, graceMs: 4000 }
 pins: { store: memory }
 registries:

@@ -243,6 +243,7 @@ function settings(directory: string, host: string, deadHost: string): string {
       keyFile: join(directory, 'tls.key'),
     },
     health: { host: '127.0.0.1', port: 0 },
+    dashboard: { port: 0 },
     shutdown: { drainMs: 0, graceMs: 4_000 },
     kubernetes: { kubeconfig: join(directory, 'kubeconfig') },
     pins: { maxRecreations: MAX_RECREATIONS, checkDigestsEveryMs: 1_000 },
