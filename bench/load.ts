@@ -38,6 +38,8 @@ const ANSWER_TIMEOUT_SECONDS = 30;
 const LOOK_MS = 20;
 /** The patch is Base64 in the answer. */
 const PATCH = /"patch":"([^"]+)"/;
+/** `@sha256:` and its digits, in Base64: a patch with less pins nothing, whatever else it does. */
+const DIGEST_LENGTH = ((8 + 64) / 3) * 4;
 
 answerCalls({ run });
 
@@ -102,11 +104,11 @@ function count(
     return;
   }
   counts.allowed += 1;
-  // Looking into every patch would cost the load generator more than the webhook.
-  const patch = counts.allowed % 50 === 1 ? PATCH.exec(body)?.[1] : undefined;
-  const digests =
-    Buffer.from(patch ?? '', 'base64')
-      .toString()
-      .split('@sha256:').length - 1;
-  if (patch === undefined ? PATCH.test(body) : digests >= containers) counts.pinned += 1;
+  const patch = PATCH.exec(body)?.[1] ?? '';
+  // Looking into every patch would cost the load generator more than the webhook; its length says enough.
+  const isPinned =
+    counts.allowed % 50 === 1
+      ? Buffer.from(patch, 'base64').toString().split('@sha256:').length - 1 >= containers
+      : patch.length >= containers * DIGEST_LENGTH;
+  if (isPinned) counts.pinned += 1;
 }

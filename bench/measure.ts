@@ -59,6 +59,7 @@ async function one(rig: Rig, webhook: Webhook, what: Measurement, round: number)
   const isPeer = before === undefined;
   const requests = isPeer ? Math.min(what.peerRequests ?? what.requests, what.requests) : what.requests;
   const result = await send(rig, webhook, { ...what, requests }, round);
+  await rig.untilNobodyTells();
   const after = await webhook.usage();
   const usedMs = isPeer || after === undefined ? undefined : (after.cpuSeconds - before.cpuSeconds) * 1_000;
   return {

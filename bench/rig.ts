@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
@@ -22,6 +23,8 @@ export const ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
 };
 const run = promisify(execFile);
+/** They are written one every 20 ms at most, while there are any. */
+const EVENTS_PAUSE_MS = 250;
 
 /** A webhook under load. */
 export interface Webhook {
@@ -131,6 +134,16 @@ export class Rig {
   async counts(): Promise<RegistryCounts & { readonly api: ApiCounts }> {
     const registry = await this.registry.call<RegistryCounts>('counts');
     return { ...registry, api: await this.apiServer.call<ApiCounts>('counts') };
+  }
+
+  /** Waits for the events of the last load: they are its own, and take time from whoever is measured next. */
+  async untilNobodyTells(): Promise<void> {
+    for (let told = 0; ;) {
+      const { tellingCalls } = await this.apiServer.call<ApiCounts>('counts');
+      if (tellingCalls === told) return;
+      told = tellingCalls;
+      await pause(EVENTS_PAUSE_MS);
+    }
   }
 
   async forgetCounts(): Promise<void> {
