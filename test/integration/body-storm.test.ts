@@ -203,6 +203,30 @@ test('many bodies of ordinary length that come to a halt share a limit, and give
   await expectToWork();
 });
 
+test('Pods of thousands of images whose registry never answers are refused, and the process goes on', async () => {
+  registry.intercept = () => new Promise(() => {});
+  const podOf = (images: number, pod: number): object => ({
+    metadata: { name: 'web' },
+    spec: {
+      containers: Array.from({ length: images }, (_, index) => ({
+        name: `c${index}`,
+        image: `${registry.host}/shop/web:${pod}-${index}`,
+      })),
+    },
+  });
+  const pods = [podOf(19_000, 0), ...Array.from({ length: 40 }, (_, index) => podOf(1_000, index + 1))];
+  const answers = await Promise.all(pods.map(async (object) => post(review(object))));
+  registry.intercept = undefined;
+  for (const { status, text } of answers) {
+    expect(status).toBe(200);
+    expect(JSON.parse(text)).toMatchObject({ response: { allowed: false } });
+  }
+  await until('the registry to be asked again', async () => {
+    await expectToWork();
+    return true;
+  });
+});
+
 test('a Pod whose registry never answers leaves no request, no timer and no socket behind', async () => {
   const before = { sockets: await resources('TCPSocketWrap'), timers: await resources('Timeout') };
   registry.intercept = () => new Promise(() => {});
