@@ -13,7 +13,7 @@ const MAX_MARKS = 500_000;
 const ORDINARY_BYTES = 128 * 1024;
 /** What long bodies may announce at once, however slowly they come: they cannot take the room of ordinary ones. */
 const MAX_LONG_BYTES = 32 * 1024 * 1024;
-/** What ordinary bodies may have sent so far: 2,000 connections could send 250 MiB otherwise, and then wait. */
+/** What ordinary bodies may have sent so far: 1,000 connections could send 125 MiB otherwise, and then wait. */
 const MAX_ORDINARY_BYTES = 32 * 1024 * 1024;
 /**
  * What reviews that are being answered may take, as estimated: a third of the heap that the manifests give, since V8 needs
