@@ -20,6 +20,8 @@ const MAX_ORDINARY_BYTES = 32 * 1024 * 1024;
  * as much again for what is no longer used and not yet collected. The largest body fits.
  */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
+/** How much of that goes to bodies as the worst that they can be, which takes four times what they are from whoever comes after. */
+const MAX_UNCOUNTED_BYTES = MAX_READ_BYTES / 4;
 /** The bytes, the text, and the texts in it: as long again each. */
 const COPIES = 4;
 /** Measured: a third more than `{}` takes in a list. */
@@ -69,7 +71,7 @@ export function readBodies(): { readonly handler: RequestHandler; readonly limit
   const check = (body: Buffer, response: ServerResponse): void => {
     // While there is room for the worst that it can be, nobody needs to know: counting takes as long as reading.
     const worst = body.length * (COPIES + BYTES_PER_MARK);
-    if (body.length <= ORDINARY_BYTES && read.heldBytes + worst <= MAX_READ_BYTES / 2) {
+    if (body.length <= ORDINARY_BYTES && read.heldBytes + worst <= MAX_UNCOUNTED_BYTES) {
       return hold(read, worst, response);
     }
     const marks = countMarks(body);
