@@ -82,7 +82,7 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     try {
       leave = decisions.enterNow(1) ?? (await decisions.enter(1, signal));
     } catch (error) {
-      if (error instanceof GateError) return overloadDecision(mode);
+      if (error instanceof GateError) return overloadDecision(review, mode);
       throw error;
     }
     try {
