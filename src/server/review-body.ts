@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { MIMEType } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
-import { BodyBudget } from './body-budget.ts';
+import { ByteBudget } from '../flight/byte-budget.ts';
 import { receiveBody } from './receive-body.ts';
 
 /** An object is 3 MiB at most in the API server, and a review may hold it twice; 8 MiB leaves room. */
@@ -48,9 +48,9 @@ export class BodyError extends Error {
  * neither slow nor dense ones nor ones in little pieces, can end the process. Whoever is refused gets a {@link BodyError}.
  */
 export function readBodies(): { readonly handler: RequestHandler; readonly limits: WatchedLimits } {
-  const long = new BodyBudget(MAX_LONG_BYTES);
-  const ordinary = new BodyBudget(MAX_ORDINARY_BYTES);
-  const read = new BodyBudget(MAX_READ_BYTES);
+  const long = new ByteBudget(MAX_LONG_BYTES);
+  const ordinary = new ByteBudget(MAX_ORDINARY_BYTES);
+  const read = new ByteBudget(MAX_READ_BYTES);
 
   const receive = async (request: Request, response: ServerResponse): Promise<Buffer> => {
     // A body that does not say how long it is may be the longest.
@@ -58,12 +58,12 @@ export function readBodies(): { readonly handler: RequestHandler; readonly limit
     if (maxBytes > MAX_BODY_BYTES) throw tooLong();
     if (maxBytes > ORDINARY_BYTES) {
       hold(long, maxBytes, response);
-      return receiveBody(request, { maxBytes, reserve: () => {}, tooLong, brokenOff });
+      return receiveBody(request, { maxBytes, reserve: () => {}, tooMany: tooLong, brokenOff });
     }
     const shares: (() => void)[] = [];
     const reserve = (bytes: number): void => void shares.push(take(ordinary, bytes));
     try {
-      return await receiveBody(request, { maxBytes, reserve, tooLong, brokenOff });
+      return await receiveBody(request, { maxBytes, reserve, tooMany: tooLong, brokenOff });
     } finally {
       for (const giveBack of shares) giveBack();
     }
@@ -126,13 +126,13 @@ const notPlain = (): BodyError => new BodyError(415, 'send the body as it is, in
 const tooLong = (): BodyError => new BodyError(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
 const brokenOff = (): BodyError => new BodyError(400, 'the body did not arrive whole');
 
-function hold(budget: BodyBudget, bytes: number, response: ServerResponse): void {
+function hold(budget: ByteBudget, bytes: number, response: ServerResponse): void {
   const giveBack = take(budget, bytes);
   if (response.closed) giveBack();
   else response.once('close', giveBack);
 }
 
-function take(budget: BodyBudget, bytes: number): () => void {
+function take(budget: ByteBudget, bytes: number): () => void {
   const giveBack = budget.take(bytes);
   if (giveBack === undefined) throw new BodyError(429, 'too many large bodies at once');
   return giveBack;
