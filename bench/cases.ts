@@ -158,7 +158,10 @@ function everybody({ null: nothing, samebytes, peers }: Stage): Webhook[] {
 }
 
 /** Admits the first Pod of a revision; where the registry was down its breaker refuses for a while. */
-async function bear({ rig, samebytes }: Stage, pods: PodsOfCase): Promise<void> {
+export async function bear(
+  { rig, samebytes }: Pick<Stage, 'rig' | 'samebytes'>,
+  pods: PodsOfCase,
+): Promise<void> {
   for (let tries = 0; tries < MAX_BIRTH_TRIES; tries += 1) {
     const { pinned } = await rig.load({ url: samebytes.url, pods, requests: 1, atOnce: 1 });
     if (pinned === 1) return;

@@ -40,7 +40,7 @@ answerCalls({
     const { served } = await TlsFiles.open({ certFile, keyFile, onChange: () => {}, onError: () => {} });
     const metrics = new Metrics({ processMetrics: true });
     const health = await Listener.open(createHealthApp({ metrics, isReady: () => true }), { host, port: 0 });
-    const listener = await Listener.open(app, { host, port: 0, maxConnections: 2_000 }, served);
+    const listener = await Listener.open(app, { host, port: 0, maxConnections: 1_000 }, served);
     return { webhookPort: listener.port, healthPort: health.port };
   },
 });

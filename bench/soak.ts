@@ -1,7 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { bear } from './cases.ts';
+import type { LoadResult } from './load.ts';
 import { collectedHeapMiB } from './memory.ts';
-import { Rig } from './rig.ts';
+import { Rig, type SamebytesWebhook } from './rig.ts';
 import { table } from './table.ts';
 
 // Births, replicas, refusals and new connections, for as long as one likes; what the heap holds after a collection must
@@ -18,6 +19,8 @@ interface Sample {
 const MAX_REVISIONS = 500;
 const MAX_TAGS = 200;
 const REVISIONS_A_ROUND = 300;
+/** After an outage the registry is left alone for some seconds, and nothing is born. */
+const ROUNDS_AN_OUTAGE = 5;
 /** The first part of the time fills caches and compiles code. */
 const WARM_UP = 0.4;
 /** Wide, since code, sockets and buffers come and go: a leak of one entry per admission is many times that. */
@@ -56,19 +59,46 @@ async function soak(rig: Rig, secondsToRun: number): Promise<Sample[]> {
       await rig.load({ url, pods: replicas, requests: 500, atOnce: 8 }),
       await rig.load({ url, pods: replicas, requests: 20, atOnce: 20, newConnections: true }),
     ];
-    await rig.registry.call('stop');
-    const refused = { ...births, seed: `refused ${round}` };
-    loads.push(await rig.load({ url, pods: refused, requests: 50, atOnce: 8 }));
-    await rig.registry.call('start');
-    await pause(100);
-    requests += loads.reduce((sum, load) => sum + load.requests, 0);
-    const failed = loads.reduce((sum, load) => sum + load.failed, 0);
-    if (failed > 0) throw new Error(`${failed} requests got no answer in round ${round}`);
+    expectAll(`round ${round}`, loads, ({ pinned }) => pinned);
+    requests +=
+      requestsOf(loads) + (round % ROUNDS_AN_OUTAGE === 0 ? await outage(rig, samebytes, round) : 0);
     const usage = await samebytes.usage();
     const heapMiB = await collectedHeapMiB(samebytes);
     samples.push({ minute: elapsed() / 60, heapMiB, rssMiB: usage?.rssMiB ?? 0, requests });
   }
   return samples;
+}
+
+/** Births while the registry is down: refused. Ends when its breaker is closed: else the next round would bear nothing. */
+async function outage(rig: Rig, samebytes: SamebytesWebhook, round: number): Promise<number> {
+  const pods = { revisions: 50, containers: 2, tags: 1_000 };
+  await rig.registry.call('stop');
+  const { url } = samebytes;
+  const load = await rig.load({
+    url,
+    pods: { ...pods, seed: `refused ${round}` },
+    requests: pods.revisions,
+    atOnce: 8,
+  });
+  await rig.registry.call('start');
+  expectAll(`the outage of round ${round}`, [load], ({ denied }) => denied);
+  await bear({ rig, samebytes }, { ...pods, seed: `after ${round}`, revisions: 1 });
+  return load.requests;
+}
+
+function requestsOf(loads: readonly LoadResult[]): number {
+  return loads.reduce((total, { requests }) => total + requests, 0);
+}
+
+/** Memory that does not grow says nothing where the work was not done. */
+function expectAll(when: string, loads: readonly LoadResult[], done: (load: LoadResult) => number): void {
+  for (const load of loads) {
+    if (done(load) === load.requests) continue;
+    const { requests, pinned, denied, failed } = load;
+    throw new Error(
+      `of ${requests} requests in ${when} ${pinned} were pinned, ${denied} denied, ${failed} not answered`,
+    );
+  }
 }
 
 function report(samples: readonly Sample[]): void {

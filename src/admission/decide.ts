@@ -22,7 +22,7 @@ import { verdictOf, type VerdictOptions } from './verdict.ts';
 export interface DeciderOptions extends VerdictOptions {
   readonly rules: PolicyRules;
   readonly pinner: Pick<Pinner, 'pin'>;
-  readonly resolver: Pick<Resolver, 'follow'>;
+  readonly resolver: Pick<Resolver, 'follow' | 'withRoom'>;
   readonly guard: Pick<RecreationGuard, 'shouldLeave'>;
   readonly keychain: Pick<Keychain, 'of'>;
   /** Milliseconds of a clock that never goes back. */
@@ -164,10 +164,17 @@ export class Decider {
     replica: Replica,
     patience: Patience,
   ): Promise<PinResults> {
-    const asking = [...references].map(
-      async ([name, reference]) => [name, await this.#followOne(reference, replica, patience)] as const,
-    );
-    return new Map(await Promise.all(asking));
+    const follow = async (): Promise<PinResults> => {
+      const asking = [...references].map(
+        async ([name, reference]) => [name, await this.#followOne(reference, replica, patience)] as const,
+      );
+      return new Map(await Promise.all(asking));
+    };
+    try {
+      return await this.#options.resolver.withRoom(references.size, patience.signal, follow);
+    } catch (error) {
+      return new Map([...references.keys()].map((name) => [name, { error }]));
+    }
   }
 
   async #followOne(

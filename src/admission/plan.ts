@@ -4,7 +4,7 @@ import type { PodOwner } from '../pins/revision.ts';
 import { annotationOf } from '../pins/recorded-images.ts';
 import type { ChangedImages } from './changed-images.ts';
 import type { LeftReason } from './outcome.ts';
-import type { PodImage } from './pod-images.ts';
+import { InvalidPodError, type PodImage } from './pod-images.ts';
 import type { ReferenceMemory } from './reference-memory.ts';
 import {
   readPolicyAnnotation,
@@ -15,6 +15,9 @@ import {
 
 /** The Pod annotation by which a Pod chooses its policy. */
 export const POLICY_ANNOTATION = 'samebytes.dev/policy';
+
+/** So many different images without a digest may one Pod have: eight times what its pin holds. */
+const MAX_DIFFERENT_IMAGES = 1_000;
 
 /** What is to be done about one image that has no digest. */
 export type PlannedImage =
@@ -40,7 +43,10 @@ export interface Plan {
   readonly optOutsRefused: number;
 }
 
-/** Chooses, image by image, what is to be done; asks nobody. Images with a digest are not in the plan. */
+/**
+ * Chooses, image by image, what is to be done; asks nobody. Images with a digest are not in the plan.
+ * @throws {InvalidPodError} where more different images would have to be looked up than any Pod has.
+ */
 export function planImages(
   { images, putBack }: ChangedImages,
   pod: JsonObject,
@@ -53,6 +59,7 @@ export function planImages(
   const annotation = text === undefined ? undefined : readPolicyAnnotation(text);
   const context = policyContext(owner, namespace);
   const planned: PlannedImage[] = [];
+  const different = new Set<string>();
   let optOutsRefused = 0;
   for (const image of images) {
     // No image is reported by Kubernetes itself; one with a digest needs none.
@@ -75,7 +82,12 @@ export function planImages(
         reason: choice.reason === 'custom_owner' ? 'custom_owner' : 'policy_off',
       });
     } else if (digest !== undefined) planned.push({ image, do: 'put_back', reference, digest });
-    else planned.push({ image, do: choice.policy, reference, name, mayBeLeft: choice.mayOptOut });
+    else {
+      different.add(name);
+      if (different.size > MAX_DIFFERENT_IMAGES)
+        throw new InvalidPodError(`it has more than ${MAX_DIFFERENT_IMAGES} different images`);
+      planned.push({ image, do: choice.policy, reference, name, mayBeLeft: choice.mayOptOut });
+    }
   }
   return { images: planned, warnings: annotationWarnings(annotation, optOutsRefused), optOutsRefused };
 }

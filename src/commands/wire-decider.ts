@@ -44,7 +44,7 @@ export function wireDecider(options: WiringOptions): WiredDecider {
       onUnreadable: (error) => log.warn({ error: errorFields(error) }, 'a pull secret cannot be read'),
     });
   const keychain = new Keychain({ secrets, countCacheRequest, now });
-  metrics.limits.watch(registry.limits);
+  metrics.limits.watch({ ...registry.limits, ...resolver.limits });
   metrics.caches.watch({ ...registry.caches, ...resolver.caches, ...keychain.caches });
   const digestChecks = wireDigestChecks(options, { client: registry.client, keychain });
   const pins = wirePins(options, { resolver, client: registry.client, onServed: digestChecks?.served });

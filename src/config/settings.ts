@@ -43,7 +43,7 @@ const webhook = z.strictObject({
     .int()
     .min(1)
     .max(100_000)
-    .default(2_000)
+    .default(1_000)
     .describe('How many connections may be open at once; further ones are closed.'),
 });
 

@@ -84,7 +84,7 @@ export interface PinnerOptions {
   /** What is remembered in front of the store. */
   readonly memory: PinMemory;
   readonly revisions: Pick<RevisionFinder, 'known' | 'find' | 'findAnew'>;
-  readonly resolver: Pick<Resolver, 'fresh'>;
+  readonly resolver: Pick<Resolver, 'fresh' | 'withRoom'>;
   /** The other Pods of a revision; undefined without a cluster to ask. */
   readonly siblings: Siblings | undefined;
   readonly manifests: Manifests;
@@ -266,6 +266,19 @@ export class Pinner {
   }
 
   async #resolveAll(
+    revision: Revision | undefined,
+    references: readonly (readonly [string, ImageReference])[],
+    request: PinRequest,
+  ): Promise<PinResults> {
+    const resolve = (): Promise<PinResults> => this.#resolveEach(revision, references, request);
+    try {
+      return await this.#options.resolver.withRoom(references.length, request.signal, resolve);
+    } catch (error) {
+      return new Map(references.map(([name]) => [name, { error }]));
+    }
+  }
+
+  async #resolveEach(
     revision: Revision | undefined,
     references: readonly (readonly [string, ImageReference])[],
     { credentialsFor, signal, waits }: PinRequest,

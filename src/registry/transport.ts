@@ -1,4 +1,6 @@
 import { Pool, type Dispatcher } from 'undici';
+import { ByteBudget } from '../flight/byte-budget.ts';
+import { GrowingBytes } from '../flight/growing-bytes.ts';
 import { BoundedCache, type BoundedCacheState } from '../telemetry/bounded-cache.ts';
 import { limitOf, type LimitState } from '../telemetry/limits.ts';
 import { guardedConnector, type ConnectorOptions } from './connector.ts';
@@ -37,6 +39,10 @@ const CONNECTIONS_PER_ORIGIN = 64;
 /** More could not be served within a question's time even by a quick registry. */
 const MAX_WAITING_PER_ORIGIN = 512;
 const MAX_ORIGINS = 512;
+/** What answers may have sent so far, all together: a strange registry could send 4 MiB on each of its connections, and halt. */
+const MAX_ARRIVING_BYTES = 32 * 1024 * 1024;
+/** Answers up to here do not count: manifests and tokens are smaller, and must not fail for the sake of large ones. */
+const SMALL_BYTES = 16 * 1024;
 
 /**
  * The only way out to registries: every connection's address is checked when it is made, every wait is bounded, no
@@ -47,6 +53,7 @@ export class Transport {
   readonly #pools: BoundedCache<string, Pool>;
   readonly #connect: ReturnType<typeof guardedConnector>;
   readonly #userAgent: string;
+  readonly #arriving = new ByteBudget(MAX_ARRIVING_BYTES);
 
   constructor(options: TransportOptions) {
     this.#userAgent = options.userAgent;
@@ -89,7 +96,7 @@ export class Transport {
       });
       const { statusCode: status, headers } = answer;
       const isWanted = method !== 'HEAD' && status === 200;
-      if (isWanted) return { status, headers, body: await readAll(answer, request) };
+      if (isWanted) return { status, headers, body: await this.#readAll(answer, request) };
       await discard(answer.body);
       signal.throwIfAborted();
       return { status, headers, body: Buffer.alloc(0) };
@@ -104,6 +111,41 @@ export class Transport {
     const pools = [...this.#pools.values()];
     await Promise.all(pools.map((pool) => pool.close()));
     this.#pools.clear();
+  }
+
+  async #readAll(
+    { headers, body }: Dispatcher.ResponseData,
+    { maxBodyBytes: maxBytes, url }: TransportRequest,
+  ): Promise<Buffer> {
+    const shares: (() => void)[] = [];
+    let room = 0;
+    const reserve = (bytes: number): void => {
+      room += bytes;
+      if (room <= SMALL_BYTES) return;
+      const giveBack = this.#arriving.take(bytes);
+      if (giveBack === undefined) {
+        // Others' answers may be the reason: nothing against this registry.
+        throw new RegistryError('unreachable', 'too many large answers at once', {
+          registry: url.host,
+          asked: false,
+        });
+      }
+      shares.push(giveBack);
+    };
+    const tooMany = (): Error =>
+      new RegistryError('invalid_answer', `the answer is larger than ${maxBytes} bytes`, {
+        registry: url.host,
+      });
+    const bytes = new GrowingBytes({ maxBytes, reserve, tooMany });
+    try {
+      if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooMany();
+      for await (const piece of body as AsyncIterable<Buffer>) bytes.add(piece);
+      return bytes.take();
+    } finally {
+      // Where it was not read to its end, this ends the connection.
+      body.destroy();
+      for (const giveBack of shares) giveBack();
+    }
   }
 
   #pool({ origin, host }: URL): Pool {
@@ -135,25 +177,4 @@ export class Transport {
 async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
   const signal = AbortSignal.timeout(DISCARD_TIMEOUT_MS);
   await body.dump({ limit: MAX_DISCARDED_BYTES, signal }).catch(() => {});
-}
-
-async function readAll(
-  { headers, body }: Dispatcher.ResponseData,
-  { maxBodyBytes, url }: TransportRequest,
-): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  const refuse = (): never => {
-    body.destroy();
-    throw new RegistryError('invalid_answer', `the answer is larger than ${maxBodyBytes} bytes`, {
-      registry: url.host,
-    });
-  };
-  if (Number(headers['content-length'] ?? 0) > maxBodyBytes) refuse();
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBodyBytes) refuse();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
 }

@@ -1,9 +1,11 @@
 import { FreshFlights } from '../flight/fresh-flights.ts';
+import { Gate, GateError } from '../flight/gate.ts';
 import { normalizedName, type ImageReference } from '../image/reference.ts';
 import { RegistryError } from '../registry/errors.ts';
 import type { Identity } from '../registry/identity.ts';
 import type { CacheResult, CountCacheRequest } from '../telemetry/cache-result.ts';
 import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { TagCache } from './tag-cache.ts';
 
@@ -53,12 +55,17 @@ const DENIED_TTL_MS = 15_000;
 const MAX_THROTTLED_TTL_MS = 60_000;
 /** Long enough for a slow registry, short enough that a refresh nobody waits for cannot pile up. */
 const REFRESH_TIMEOUT_MS = 5_000;
+/** So many tags are asked for at once, whoever shares an answer with whom: each takes some 8 KiB while it is under way. */
+const MAX_ASKED = 8_192;
+/** As many as there can be decisions. */
+const MAX_WAITING = 100_000;
 
 /** Resolves tags to digests; knows how old an answer may be for whom, and asks as little as that allows. */
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #cache: TagCache;
   readonly #flights = new FreshFlights<string>();
+  readonly #asked = new Gate({ capacity: MAX_ASKED, maxWaiting: MAX_WAITING });
 
   constructor(options: ResolverOptions) {
     this.#options = options;
@@ -67,6 +74,23 @@ export class Resolver {
 
   get caches(): WatchedCaches {
     return this.#cache.caches;
+  }
+
+  get limits(): WatchedLimits {
+    return { tags_asked: limitOf(() => this.#asked.inside, MAX_ASKED) };
+  }
+
+  /**
+   * Does work that asks for so many tags, once there is room for them: of Pods that want thousands, a few at a time get it.
+   * @throws what the work throws, or the signal's reason where there was no room in time.
+   */
+  async withRoom<T>(tags: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const leave = await this.#room(tags, signal);
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
   }
 
   /**
@@ -108,6 +132,15 @@ export class Resolver {
       const stale = this.#cache.answer(key, staleIfErrorMs);
       if (stale === undefined || !isOutage(error, request.signal)) throw error;
       return this.#fromCache(stale.digest, 'stale');
+    }
+  }
+
+  async #room(tags: number, signal: AbortSignal): Promise<() => void> {
+    try {
+      return this.#asked.enterNow(tags) ?? (await this.#asked.enter(tags, signal));
+    } catch (error) {
+      if (error instanceof GateError) signal.throwIfAborted();
+      throw error;
     }
   }
 

@@ -14,15 +14,17 @@ export interface ListenOptions {
   readonly readTimeouts?: ReadTimeouts;
 }
 
-/** How long a client may take to send its headers, and a whole request; how often that is looked at. In milliseconds. */
+/** How long a client may take to agree on TLS, to send its headers, and a whole request; how often that is looked at. In milliseconds. */
 export interface ReadTimeouts {
+  readonly handshakeTimeout: number;
   readonly headersTimeout: number;
   readonly requestTimeout: number;
   readonly connectionsCheckingInterval: number;
 }
 
-/** A client that sends slowly is cut off; the API server sends a review in one go. */
+/** A client that sends slowly, or nothing, is cut off: it holds one of few connections. The API server sends a review in one go. */
 const READ_TIMEOUTS: ReadTimeouts = {
+  handshakeTimeout: 5_000,
   headersTimeout: 5_000,
   requestTimeout: 10_000,
   connectionsCheckingInterval: 1_000,

@@ -62,7 +62,9 @@ export class TlsFiles {
 }
 
 async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<TlsPair> {
-  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+  // In turn, so that where both are missing it is always the certificate that is named.
+  const cert = await readFile(certFile, 'utf8');
+  const key = await readFile(keyFile, 'utf8');
   try {
     createSecureContext({ cert, key });
     // That takes empty text for no certificate at all.

@@ -8,7 +8,7 @@ import { InvalidReviewError, readReview, type AdmissionRequest } from '../admiss
 import { Gate, GateError } from '../flight/gate.ts';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { Waits, type Waited } from '../telemetry/waits.ts';
-import { BodyError, MAX_BODY_BYTES, readBodies } from './review-body.ts';
+import { BodyError, readBodies } from './review-body.ts';
 
 /** One admission request that was answered. */
 export interface AdmissionEvent {
@@ -82,7 +82,7 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     try {
       leave = decisions.enterNow(1) ?? (await decisions.enter(1, signal));
     } catch (error) {
-      if (error instanceof GateError) return overloadDecision(mode);
+      if (error instanceof GateError) return overloadDecision(review, mode);
       throw error;
     }
     try {
@@ -121,9 +121,7 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     );
     app
       .route(path)
-      .post(...bodies.handlers, (request, response: Timed) =>
-        answer(mode, timeMsOf(request), request, response),
-      )
+      .post(bodies.handler, (request, response: Timed) => answer(mode, timeMsOf(request), request, response))
       .all((_request, response: Timed) => {
         response.set('allow', 'POST');
         refuse(response, { status: 405, message: 'only POST is answered here' });
@@ -183,13 +181,5 @@ function describe(error: unknown): Refusal {
     const { status, message } = error;
     return { status, message, outcome: status === 429 ? 'overloaded' : 'invalid_review' };
   }
-  const type = error instanceof Error && 'type' in error ? String(error.type) : '';
-  if (type === 'entity.too.large')
-    return { status: 413, message: `the body is larger than ${MAX_BODY_BYTES} bytes` };
-  if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
-    return { status: 415, message: 'send the body as it is, in UTF-8' };
-  }
-  if (type.startsWith('request.')) return { status: 400, message: 'the body did not arrive whole' };
-  if (type.startsWith('entity.')) return { status: 400, message: 'the body is not a JSON object' };
   return { status: 400, message: 'the request cannot be read' };
 }

@@ -5,6 +5,7 @@ export const LIMITS = [
   'read_body_bytes',
   'decisions',
   'decisions_waiting',
+  'tags_asked',
   'registry_requests',
   'events_waiting',
   'tag_histories_waiting',

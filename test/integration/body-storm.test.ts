@@ -165,6 +165,69 @@ test('large bodies that come slowly make large ones wait for another time, but n
   for (const socket of sockets) socket.destroy();
 });
 
+test('a body that comes a byte at a time is read or refused, however long it is, and the process goes on', async () => {
+  const socket = tlsConnect({ host: '127.0.0.1', port: ports.webhookPort, ca, servername: 'localhost' });
+  const closed = once(socket, 'close');
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+  socket.write(
+    'POST /mutate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n',
+  );
+  // Kept as a list, these two million pieces would take more than the whole heap.
+  for (let sent = 0; sent < 200 && !socket.closed; sent += 1) {
+    if (!socket.write('1\r\n \r\n'.repeat(10_000))) await Promise.race([once(socket, 'drain'), closed]);
+  }
+  socket.write('0\r\n\r\n');
+  await closed;
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*"the body is not a JSON object"/s);
+  await expectToWork();
+});
+
+test('many bodies of ordinary length that come to a halt share a limit, and give it back', async () => {
+  const length = 128 * 1024;
+  const answers: string[] = [];
+  // 50 MB in all.
+  const sockets = await Promise.all(
+    Array.from({ length: 400 }, async () => {
+      const socket = await openBody(length, ' '.repeat(length - 1));
+      socket.setEncoding('utf8').on('data', (text: string) => answers.push(text));
+      return socket;
+    }),
+  );
+  await until('some of them to be refused', () => answers.some((text) => text.startsWith('HTTP/1.1 429 ')));
+  for (const text of answers) expect(text).toMatch(/^HTTP\/1\.1 429 /);
+  for (const socket of sockets) socket.destroy();
+  await until(
+    'room for a Pod',
+    async () => (await post(review(barePod({ name: 'web', image: image() })))).status === 200,
+  );
+  await expectToWork();
+});
+
+test('Pods of thousands of images whose registry never answers are refused, and the process goes on', async () => {
+  registry.intercept = () => new Promise(() => {});
+  const podOf = (images: number, pod: number): object => ({
+    metadata: { name: 'web' },
+    spec: {
+      containers: Array.from({ length: images }, (_, index) => ({
+        name: `c${index}`,
+        image: `${registry.host}/shop/web:${pod}-${index}`,
+      })),
+    },
+  });
+  const pods = [podOf(19_000, 0), ...Array.from({ length: 40 }, (_, index) => podOf(1_000, index + 1))];
+  const answers = await Promise.all(pods.map(async (object) => post(review(object))));
+  registry.intercept = undefined;
+  for (const { status, text } of answers) {
+    expect(status).toBe(200);
+    expect(JSON.parse(text)).toMatchObject({ response: { allowed: false } });
+  }
+  await until('the registry to be asked again', async () => {
+    await expectToWork();
+    return true;
+  });
+});
+
 test('a Pod whose registry never answers leaves no request, no timer and no socket behind', async () => {
   const before = { sockets: await resources('TCPSocketWrap'), timers: await resources('Timeout') };
   registry.intercept = () => new Promise(() => {});

@@ -32,7 +32,7 @@ function holdRegistry(): { asked: Promise<void>; release: () => void } {
   return { asked: asked.promise, release: held.resolve };
 }
 
-test('whoever finds no room in time is refused, admitted with a warning, or left alone, as the mode says', async () => {
+test('whoever finds no room in time is refused, admitted with a warning, or left alone, as the mode says; kubectl debug is never refused', async () => {
   webhook = await WebhookUnderTest.start({ webhook: { maxConcurrentDecisions: 1 } });
   const digest = await webhook.registry.push('shop/web', '1.0', 'first');
   const { asked, release } = holdRegistry();
@@ -49,7 +49,14 @@ test('whoever finds no room in time is refused, admitted with a warning, or left
   const audit = await review('rs-3', 'audit', '100ms');
   expect(audit).toMatchObject({ allowed: true, auditAnnotations: { outcome: 'overloaded' } });
   expect(audit.warnings).toBeUndefined();
-  expect(await webhook.metric('samebytes_admissions_total{outcome="overloaded"}')).toBe(3);
+  const debugged = {
+    ...replica('rs-4'),
+    spec: { containers: [], ephemeralContainers: [{ name: 'debug', image: 'busybox' }] },
+  };
+  const fields = { operation: 'UPDATE', subResource: 'ephemeralcontainers', oldObject: replica('rs-4') };
+  const debug = await webhook.review(admissionReview(debugged, fields), '/mutate/enabled?timeout=100ms');
+  expect(debug).toMatchObject({ allowed: true, warnings: [expect.stringContaining('not pinned')] });
+  expect(await webhook.metric('samebytes_admissions_total{outcome="overloaded"}')).toBe(4);
   expect(webhook.registry.manifestRequests).toHaveLength(1);
 
   release();

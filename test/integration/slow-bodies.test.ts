@@ -1,14 +1,21 @@
 import { once } from 'node:events';
+import { connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { issueCertificates } from '../../src/certificates/authority.ts';
 import { Listener } from '../../src/server/listener.ts';
 import { createWebhookApp, type BadRequestEvent } from '../../src/server/webhook-app.ts';
 import { admissionReview, barePod } from '../support/pods.ts';
+import { until } from '../support/until.ts';
 
 // The webhook's application behind its TLS listener, which is impatient here: what is cut off is the same.
 
-const IMPATIENT = { headersTimeout: 200, requestTimeout: 200, connectionsCheckingInterval: 20 };
+const IMPATIENT = {
+  handshakeTimeout: 200,
+  headersTimeout: 200,
+  requestTimeout: 200,
+  connectionsCheckingInterval: 20,
+};
 
 let listener: Listener;
 let ca: string;
@@ -80,6 +87,12 @@ test('a body that never comes to a halt, a byte at a time, is cut off all the sa
   expect(await answered).toMatch(/^HTTP\/1\.1 408 /);
   clearInterval(drip);
   expect(decided).toBe(0);
+});
+
+test('a connection on which no TLS is spoken is closed, and no longer counted', async () => {
+  const socket = tcpConnect({ host: '127.0.0.1', port: listener.port });
+  await once(socket.resume(), 'close');
+  await until('it to be counted no more', () => listener.connections.used === 0);
 });
 
 test('headers that come to a halt are answered with 408', async () => {

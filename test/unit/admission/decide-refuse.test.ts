@@ -122,6 +122,16 @@ describe('the message of a denial', () => {
     expect(text.length).toBeLessThan(2_000);
   });
 
+  test('names no image of a Pod that has more different ones than any Pod: none is looked up', async () => {
+    const containers = Array.from({ length: 1_001 }, (_, index) => ({
+      name: `c${index}`,
+      image: `gone:${index}`,
+    }));
+    const admission = underTest();
+    expect(await message(of(...containers), admission)).toMatch(/more than 1000 different images$/);
+    expect(admission.tags.asked).toEqual([]);
+  });
+
   test.each(REGISTRY_ERROR_CODES)(
     'after %s holds nothing of what the registry or the network said',
     async (code) => {

@@ -103,7 +103,10 @@ test('a ControllerRevision that was made again under its name is another revisio
     memory,
     revisions: finder,
     siblings: undefined,
-    resolver: { fresh: async () => ({ digest: A, source: 'registry' }) },
+    resolver: {
+      fresh: async () => ({ digest: A, source: 'registry' }),
+      withRoom: async (_tags, _signal, work) => work(),
+    },
     manifests: { contentOf: async () => undefined },
     onSplit: () => {},
     tagMoves: new TagMoves({ maxTags: 10, now: clock.date }),

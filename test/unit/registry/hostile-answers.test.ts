@@ -225,3 +225,29 @@ test('a thousand questions at once to a server that hangs do not pile up', async
   expect(all.filter((failure) => !(failure as { asked: boolean }).asked).length).toBeGreaterThan(400);
   await noSocketIsLeft();
 });
+
+test('large answers that halt share a limit', async () => {
+  const size = 4 * 1024 * 1024;
+  const error = await outcome((socket) => {
+    socket.on('data', (data: Buffer) => {
+      const text = data.toString('latin1');
+      if (text.startsWith('HEAD')) socket.write(NO_DIGEST);
+      else {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${MANIFEST}\r\ncontent-length: ${size}\r\n\r\n`);
+        socket.write(Buffer.alloc(size - 1, ' '));
+      }
+    });
+  });
+  expect(error).toMatchObject({ code: 'unreachable' });
+  const { host = '' } = server ?? {};
+  const all = await Promise.all(
+    Array.from({ length: 20 }, async (_, index) =>
+      under?.resolveAt(`${host}/shop/web-${index}:1.0`).catch((failure: unknown) => failure),
+    ),
+  );
+  expect(all.map(String).filter((text) => text.includes('too many large answers at once'))).not.toEqual([]);
+  // Connections that brought nothing but the answer to a HEAD are kept.
+  await under?.stop();
+  under = undefined;
+  await until('no socket is left', () => server?.connections === 0);
+});

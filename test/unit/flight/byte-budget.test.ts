@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { BodyBudget } from '../../../src/server/body-budget.ts';
+import { ByteBudget } from '../../../src/flight/byte-budget.ts';
 
 test('a budget gives out no more than it has, and again what is given back', () => {
-  const budget = new BodyBudget(10);
+  const budget = new ByteBudget(10);
   const first = budget.take(6);
   expect(first).toBeDefined();
   expect(budget.take(5)).toBeUndefined();
@@ -13,7 +13,7 @@ test('a budget gives out no more than it has, and again what is given back', () 
 });
 
 test('a share that is given back twice counts once, and a refusal holds nothing', () => {
-  const budget = new BodyBudget(10);
+  const budget = new ByteBudget(10);
   const share = budget.take(3);
   budget.take(7);
   expect(budget.take(1)).toBeUndefined();

@@ -1,5 +1,5 @@
 /** What all requests together may hold of one thing; whoever gets nothing is refused instead of waiting. */
-export class BodyBudget {
+export class ByteBudget {
   readonly #maxBytes: number;
   #heldBytes = 0;
 
