@@ -56,6 +56,9 @@ export interface WatchedDigestsOptions {
 }
 
 const DAY_MS = 24 * 60 * 60_000;
+/** A revision's Pods come by the hundred: within this time its digest is not noted again. */
+const LATELY_MS = 60_000;
+const MAX_LATELY = 2_000;
 /** What Pods' authors choose has no limit of its own. */
 const MAX_KEY_LENGTH = 4_096;
 const MAX_KEYS_LENGTH = 8 * 1024 * 1024;
@@ -66,6 +69,8 @@ const MAX_USES = 4;
 export class WatchedDigests {
   readonly #options: WatchedDigestsOptions;
   readonly #digests: BoundedCache<string, WatchedDigest>;
+  /** When a digest was noted for a revision. */
+  readonly #lately: BoundedCache<string, number>;
 
   constructor(options: WatchedDigestsOptions) {
     this.#options = options;
@@ -79,14 +84,19 @@ export class WatchedDigests {
       ttlResolution: 0,
       perf: { now: options.now },
     });
+    this.#lately = new BoundedCache({ max: MAX_LATELY });
   }
 
   get caches(): WatchedCaches {
-    return { served_digest: this.#digests };
+    return { served_digest: this.#digests, served_lately: this.#lately };
   }
 
   /** A Pod got this digest just now. */
   served({ reference, digest, secrets, revision, owner }: ServedDigest): void {
+    const nowMs = this.#options.now();
+    const noted = [revision.namespace, revision.uid, reference.written, digest, ...secrets.names].join(' ');
+    if (nowMs - (this.#lately.get(noted) ?? -Infinity) < LATELY_MS) return;
+    if (noted.length <= MAX_OWNER_LENGTH) this.#lately.set(noted, nowMs);
     const image = `${repositoryName(reference)}@${digest}`;
     const puller = JSON.stringify([secrets.namespace, ...secrets.names]);
     const key = `${puller} ${image}`;

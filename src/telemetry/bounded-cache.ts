@@ -11,6 +11,7 @@ export const BOUNDED_CACHES = [
   'tag_failure',
   'tag_move',
   'served_digest',
+  'served_lately',
   'challenge',
   'token',
   'credentials',
