@@ -14,6 +14,8 @@ export interface Stage {
 /** How much of everything is sent: enough to measure, or just enough to see that it works. */
 export interface Scale {
   readonly rounds: number;
+  /** Requests before such a load, not measured: V8 compiles what runs often, and a webhook runs for weeks. */
+  readonly warmUp: number;
   /** Requests of a load that no registry slows down. */
   readonly warm: number;
   readonly burst: number;
@@ -22,9 +24,18 @@ export interface Scale {
   readonly slowBirths: number;
 }
 
-export const FULL: Scale = { rounds: 5, warm: 3_000, burst: 200, pods: 1_000, births: 500, slowBirths: 80 };
+export const FULL: Scale = {
+  rounds: 5,
+  warmUp: 6_000,
+  warm: 3_000,
+  burst: 200,
+  pods: 1_000,
+  births: 500,
+  slowBirths: 80,
+};
 export const QUICK: Scale = {
   rounds: 1,
+  warmUp: 80,
   warm: 80,
   burst: 200,
   pods: 1_000,
@@ -185,7 +196,7 @@ async function warm(stage: Stage, name: string, options: WarmOptions = {}): Prom
   const pods = options.pods ?? newPods({ containers });
   await bear(stage, pods);
   for (const { url } of [stage.samebytes, stage.null]) {
-    await stage.rig.load({ url, pods, requests: Math.min(requests, 400), atOnce });
+    await stage.rig.load({ url, pods, requests: Math.min(requests * 2, stage.scale.warmUp), atOnce });
   }
   return measure(stage.rig, everybody(stage), {
     name,

@@ -24,11 +24,12 @@ afterEach(async () => {
 async function outcome(
   behave: (socket: Socket) => void,
   registry: Partial<typeof LISTED> = {},
+  deadlineMs = DEADLINE_MS,
 ): Promise<unknown> {
   server = await MisbehavingServer.start(behave);
   under = await RegistryUnderTest.start({
     others: [{ ...LISTED, ...registry, host: server.host }],
-    deadlineMs: DEADLINE_MS,
+    deadlineMs,
   });
   return under.resolveAt(`${server.host}/shop/web:1.0`).catch((error: unknown) => error);
 }
@@ -228,7 +229,7 @@ test('a thousand questions at once to a server that hangs do not pile up', async
 
 test('large answers that halt share a limit', async () => {
   const size = 4 * 1024 * 1024;
-  const error = await outcome((socket) => {
+  const halting = (socket: Socket): void => {
     socket.on('data', (data: Buffer) => {
       const text = data.toString('latin1');
       if (text.startsWith('HEAD')) socket.write(NO_DIGEST);
@@ -237,7 +238,9 @@ test('large answers that halt share a limit', async () => {
         socket.write(Buffer.alloc(size - 1, ' '));
       }
     });
-  });
+  };
+  // Long enough for all of that to arrive on a busy machine.
+  const error = await outcome(halting, {}, 3_000);
   expect(error).toMatchObject({ code: 'unreachable' });
   const { host = '' } = server ?? {};
   const all = await Promise.all(
@@ -250,4 +253,4 @@ test('large answers that halt share a limit', async () => {
   await under?.stop();
   under = undefined;
   await until('no socket is left', () => server?.connections === 0);
-});
+}, 30_000);
