@@ -85,16 +85,10 @@ export async function measureTogether(
   const usages = await Promise.all(webhooks.map(({ usage }) => usage()));
   const [first] = results;
   if (first === undefined) throw new Error('nobody to send to');
-  const sum = (value: (result: LoadResult) => number): number =>
-    results.reduce((total, result) => total + value(result), 0);
   return {
     ...first,
-    requests: sum(({ requests }) => requests),
-    pinned: sum(({ pinned }) => pinned),
-    allowed: sum(({ allowed }) => allowed),
-    denied: sum(({ denied }) => denied),
-    failed: sum(({ failed }) => failed),
-    perSecond: sum(({ perSecond }) => perSecond),
+    ...countsOf(results),
+    perSecond: results.reduce((sum, { perSecond }) => sum + perSecond, 0),
     p99Ms: Math.max(...results.map(({ p99Ms }) => p99Ms)),
     ...(await counted(rig)),
     name: what.name,
@@ -122,6 +116,21 @@ async function counted(rig: Rig): Promise<Pick<Row, CountedField>> {
   };
 }
 
+/** What came back in all of these. */
+function countsOf(
+  results: readonly LoadResult[],
+): Pick<LoadResult, 'requests' | 'pinned' | 'allowed' | 'denied' | 'failed'> {
+  const sum = (value: (result: LoadResult) => number): number =>
+    results.reduce((total, result) => total + value(result), 0);
+  return {
+    requests: sum(({ requests }) => requests),
+    pinned: sum(({ pinned }) => pinned),
+    allowed: sum(({ allowed }) => allowed),
+    denied: sum(({ denied }) => denied),
+    failed: sum(({ failed }) => failed),
+  };
+}
+
 /** The median of each timing; counts are summed, since a round that failed must not be hidden by one that did not. */
 function medianRow(rows: readonly Row[], nulls: readonly Row[]): Row {
   const [first] = rows;
@@ -133,11 +142,7 @@ function medianRow(rows: readonly Row[], nulls: readonly Row[]): Row {
     median(rows.flatMap((row, round) => value(row) / value(nulls[round] ?? row)));
   return {
     ...first,
-    requests: sum(({ requests }) => requests),
-    pinned: sum(({ pinned }) => pinned),
-    allowed: sum(({ allowed }) => allowed),
-    denied: sum(({ denied }) => denied),
-    failed: sum(({ failed }) => failed),
+    ...countsOf(rows),
     seconds: sum(({ seconds }) => seconds),
     perSecond: middle(({ perSecond }) => perSecond),
     p50Ms: middle(({ p50Ms }) => p50Ms),

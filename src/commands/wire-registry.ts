@@ -1,14 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { readCaFile } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { createClient, type ClientOptions } from '../registry/create-client.ts';
+import { createClient, type ClientOptions, type CreatedClient } from '../registry/create-client.ts';
 import type { RegistryOptions } from '../registry/endpoint.ts';
 import { NoticeLog } from '../telemetry/notice-log.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { USER_AGENT } from './version.ts';
-
-type WiredClient = ReturnType<typeof createClient>;
 
 /** Joins the registry client with settings, metrics and log. `close` frees its connections. */
 export function wireRegistry({
@@ -19,7 +17,7 @@ export function wireRegistry({
   readonly settings: Settings;
   readonly metrics: Metrics;
   readonly log: Logger;
-}): WiredClient {
+}): CreatedClient {
   const notices = new NoticeLog(log);
   metrics.registries.reserveNames(['docker.io', ...settings.registries.map(({ host }) => host)]);
   const wired = askRegistries({
@@ -47,7 +45,7 @@ export function wireRegistry({
 /** A registry client of this program, for whoever listens to its events. `close` frees its connections. */
 export function askRegistries(
   options: Pick<ClientOptions, 'registries' | 'deadlineMs' | 'countCacheRequest' | 'events'>,
-): WiredClient {
+): CreatedClient {
   return createClient({
     ...options,
     userAgent: USER_AGENT,

@@ -47,7 +47,7 @@ export interface WatchedDigest {
 }
 
 export interface WatchedDigestsOptions {
-  /** How many are known; the one that was served the longest ago goes first. */
+  /** How many are known; the one that was served the longest ago, by the minute, goes first. */
   readonly maxDigests: number;
   /** When a digest may be asked about that was served just now. */
   readonly firstTurnMs: () => number;
@@ -59,6 +59,7 @@ const DAY_MS = 24 * 60 * 60_000;
 /** A revision's Pods come by the hundred: within this time its digest is not noted again. */
 const LATELY_MS = 60_000;
 const MAX_LATELY = 2_000;
+const MAX_LATELY_LENGTH = 1_024;
 /** What Pods' authors choose has no limit of its own. */
 const MAX_KEY_LENGTH = 4_096;
 const MAX_KEYS_LENGTH = 8 * 1024 * 1024;
@@ -96,7 +97,7 @@ export class WatchedDigests {
     const nowMs = this.#options.now();
     const noted = [revision.namespace, revision.uid, reference.written, digest, ...secrets.names].join(' ');
     if (nowMs - (this.#lately.get(noted) ?? -Infinity) < LATELY_MS) return;
-    if (noted.length <= MAX_OWNER_LENGTH) this.#lately.set(noted, nowMs);
+    if (noted.length <= MAX_LATELY_LENGTH) this.#lately.set(noted, nowMs);
     const image = `${repositoryName(reference)}@${digest}`;
     const puller = JSON.stringify([secrets.namespace, ...secrets.names]);
     const key = `${puller} ${image}`;
