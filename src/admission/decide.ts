@@ -3,6 +3,7 @@ import type { CredentialsFor, Keychain, PodPullSecrets } from '../credentials/ke
 import type { ImageReference } from '../image/reference.ts';
 import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
+import type { ServedDigest } from '../pins/served-digest.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { Waits } from '../telemetry/waits.ts';
@@ -17,6 +18,7 @@ import type { PolicyRules } from './policy.ts';
 import { ReferenceMemory } from './reference-memory.ts';
 import type { RecreationGuard } from './recreation-guard.ts';
 import { type AdmissionRequest } from './review.ts';
+import { leavesTrace } from './owner-event.ts';
 import { verdictOf, type VerdictOptions } from './verdict.ts';
 
 export interface DeciderOptions extends VerdictOptions {
@@ -104,6 +106,7 @@ export class Decider {
     const replica = { owner, labels: metadataOf(pod).labels ?? {}, secrets, credentialsFor };
     const results = await this.#carryOut(images, replica, request, mode, patience);
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
+    const isServed = verdict.denial === undefined && leavesTrace(request, mode);
     const warnings = [...verdict.warnings, ...plan.warnings];
     return {
       ...verdict,
@@ -111,6 +114,7 @@ export class Decider {
       owner: ownerName,
       ownerReference: owner.type === 'none' ? undefined : owner.owner,
       revision: revisionNameOf(owner),
+      served: isServed ? results.flatMap((result) => servedDigest(result, replica)) : [],
       optOutsRefused: plan.optOutsRefused,
     };
   }
@@ -282,8 +286,13 @@ function imageResult(planned: PlannedImage, results: Results): ImageResult {
   const { reference } = planned;
   const { asked, tookMs } = result;
   if ('error' in result) return { image, is: 'failed', reference, error: result.error, asked, tookMs };
-  const { digest, source, notRecorded } = result;
-  return { image, is: 'pinned', reference, digest, source, notRecorded, asked, tookMs };
+  const { digest, source, entry, notRecorded } = result;
+  return { image, is: 'pinned', reference, digest, source, entry, notRecorded, asked, tookMs };
+}
+
+function servedDigest(result: ImageResult, { owner, secrets }: Replica): ServedDigest[] {
+  if (owner.type === 'none' || result.is !== 'pinned' || result.entry === undefined) return [];
+  return [{ ...result.entry, owner: owner.owner, reference: result.reference, secrets }];
 }
 
 function decisionOnError(error: unknown, mode: Mode): Decision {

@@ -1,5 +1,6 @@
 import type { PullCredentials } from '../credentials/keychain.ts';
 import type { ImageReference } from '../image/reference.ts';
+import type { PinEntry } from '../pins/image-pin.ts';
 import type { PinStoreError } from '../pins/pin-store.ts';
 import type { DigestSource, LeftReason } from './outcome.ts';
 import type { PodImage } from './pod-images.ts';
@@ -18,6 +19,8 @@ export type ImageResult =
       readonly reference: ImageReference;
       readonly digest: string;
       readonly source: DigestSource;
+      /** Where the revision remembers it. */
+      readonly entry?: PinEntry | undefined;
       readonly notRecorded: 'full' | PinStoreError | undefined;
       readonly asked: PullCredentials | undefined;
       readonly tookMs?: number | undefined;

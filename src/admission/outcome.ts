@@ -1,4 +1,5 @@
 import type { OwnerReference } from '../pins/revision.ts';
+import type { ServedDigest } from '../pins/served-digest.ts';
 import type { FailureCode } from './failure.ts';
 
 /**
@@ -71,6 +72,8 @@ export interface Decision {
   readonly ownerReference?: OwnerReference | undefined;
   /** What the Pod is a replica of, as far as the Pod tells. */
   readonly revision?: RevisionName | undefined;
+  /** What the Pod got from its revision's pin, or what that holds since: empty where the decision leaves no trace. */
+  readonly served?: readonly ServedDigest[];
   /** Why which images run by their tag, or are pinned for this Pod alone, though they should not: for events. */
   readonly notPinned?: readonly string[];
   /** How many annotations asked for a policy that the operator's rules do not allow. */

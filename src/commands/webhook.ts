@@ -49,7 +49,7 @@ export async function startWebhook(
       log.info('serving certificate renewed');
     },
   });
-  const { decider, tagMoves, tellOwner, close } = wireDecider(options);
+  const { decider, tagMoves, tellOwner, tellServed, close } = wireDecider(options);
   const dashboard = wireDashboard(options, tagMoves);
   const app = createWebhookApp({
     decider,
@@ -68,6 +68,7 @@ export async function startWebhook(
       logAdmission(log, event);
       dashboard.recorder?.admission(event);
       tellOwner(event);
+      for (const served of decision.served ?? []) tellServed(served, 1);
     },
     onBadRequest: ({ outcome, status, message, durationMs }) => {
       metrics.admissions.countUnread(outcome, durationMs);

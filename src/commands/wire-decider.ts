@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.ts';
 import { Keychain } from '../credentials/keychain.ts';
 import { hostOf, type ImageReference } from '../image/reference.ts';
 import { ClusterPullSecrets } from '../kubernetes/pull-secrets.ts';
+import type { ServedDigest } from '../pins/served-digest.ts';
 import type { TagMoves } from '../pins/tag-moves.ts';
 import { Resolver } from '../resolver/resolver.ts';
 import { errorFields } from '../telemetry/log.ts';
@@ -22,6 +23,8 @@ export interface WiredDecider {
   readonly tagMoves: TagMoves;
   /** For decisions that are answered. */
   readonly tellOwner: WiredPins['tellOwner'];
+  /** For digests that so many Pods got from a pin. */
+  readonly tellServed: (served: ServedDigest, pods: number) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -47,16 +50,20 @@ export function wireDecider(options: WiringOptions): WiredDecider {
   metrics.limits.watch({ ...registry.limits, ...resolver.limits });
   metrics.caches.watch({ ...registry.caches, ...resolver.caches, ...keychain.caches });
   const digestChecks = wireDigestChecks(options, { client: registry.client, keychain });
-  const pins = wirePins(options, { resolver, client: registry.client, onServed: digestChecks?.served });
+  const pins = wirePins(options, { resolver, client: registry.client });
   digestChecks?.subscribe({ missing: pins.tellMissing });
   digestChecks?.start();
   const rules = new PolicyRules(settings.policies.rules, settings.policies.default);
   const { keepTag, pullPolicy } = settings.policies;
   const decider = new Decider({ ...pins, resolver, keychain, rules, keepTag, pullPolicy, now });
   metrics.caches.watch(decider.caches);
+  const tellServed: WiredDecider['tellServed'] = (served, pods) => {
+    pins.tagMoves.served(served, pods);
+    digestChecks?.served(served);
+  };
   const close = async (): Promise<void> =>
     void (await Promise.all([digestChecks?.stop(), pins.close(), registry.close()]));
-  return { decider, tagMoves: pins.tagMoves, tellOwner: pins.tellOwner, close };
+  return { decider, tagMoves: pins.tagMoves, tellOwner: pins.tellOwner, tellServed, close };
 }
 
 function immutableTags({ registries }: Settings): (reference: ImageReference) => boolean {

@@ -10,7 +10,6 @@ import { MemoryPinStore, type MemoryPinStoreOptions } from '../pins/memory-pin-s
 import { PinMemory } from '../pins/pin-memory.ts';
 import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
-import type { OnServed } from '../pins/served-digest.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
 import { TagMoves } from '../pins/tag-moves.ts';
 import type { RegistryClient } from '../registry/client.ts';
@@ -47,7 +46,6 @@ export function wirePins(
   sources: {
     readonly resolver: Resolver;
     readonly client: RegistryClient;
-    readonly onServed: OnServed | undefined;
   },
 ): WiredPins {
   const { settings, cluster, log, metrics, createPinner = (options) => new Pinner(options) } = wiring;
@@ -70,7 +68,7 @@ export function wirePins(
       const shownBy = revision && { namespace, revision: `${revisionKind}/${name}` };
       log.info({ ...move, ...shownBy }, 'tag moved');
     },
-    oldServed: () => metrics.pins.countOldDigestServed(),
+    oldServed: (_move, _revision, pods) => metrics.pins.countOldDigestServed(pods),
   });
   const pinner = createPinner({
     store,
@@ -81,7 +79,6 @@ export function wirePins(
     manifests: sources.client,
     onSplit: owners.split,
     tagMoves,
-    onServed: sources.onServed,
     countCacheRequest: metrics.caches.countRequest,
     now: () => new Date(),
   });

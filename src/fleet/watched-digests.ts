@@ -93,7 +93,7 @@ export class WatchedDigests {
   }
 
   /** A Pod got this digest just now. */
-  served({ reference, digest, secrets, revision, owner }: ServedDigest): void {
+  served({ reference, image: { digest }, secrets, revision, owner }: ServedDigest): void {
     const nowMs = this.#options.now();
     const noted = [revision.namespace, revision.uid, reference.written, digest, ...secrets.names].join(' ');
     if (nowMs - (this.#lately.get(noted) ?? -Infinity) < LATELY_MS) return;

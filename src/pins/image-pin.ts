@@ -19,6 +19,12 @@ export interface ImagePin {
   readonly id: string;
 }
 
+/** One image of a pin, and whose it is. */
+export interface PinEntry {
+  readonly revision: Revision;
+  readonly image: PinnedImage;
+}
+
 /** How many images one pin holds. */
 export const MAX_IMAGES_PER_PIN = 128;
 

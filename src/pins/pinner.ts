@@ -1,4 +1,4 @@
-import type { CredentialsFor, PodPullSecrets, PullCredentials } from '../credentials/keychain.ts';
+import type { CredentialsFor, PullCredentials } from '../credentials/keychain.ts';
 import { normalizedName, type ImageReference } from '../image/reference.ts';
 import type { Identity } from '../registry/identity.ts';
 import type { ManifestContent } from '../registry/manifest.ts';
@@ -6,12 +6,11 @@ import type { Resolver } from '../resolver/resolver.ts';
 import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { adoptionFrom, evidenceOf } from './adoption.ts';
-import type { ImagePin, PinnedImage } from './image-pin.ts';
+import type { ImagePin, PinEntry, PinnedImage } from './image-pin.ts';
 import type { PinMemory } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
-import type { OnServed } from './served-digest.ts';
 import { SharedBirths } from './shared-births.ts';
 import { siblingQuery, type SiblingImage, type Siblings } from './siblings.ts';
 import type { TagMoves } from './tag-moves.ts';
@@ -33,8 +32,6 @@ export interface PinRequest {
   readonly references: References;
   /** The Pod's credentials, asked for only where a registry is going to be asked. */
   readonly credentialsFor: CredentialsFor;
-  /** What these come from. */
-  readonly secrets: PodPullSecrets;
   /** The Pod's labels, by which the other Pods of its revision are found. */
   readonly labels: Readonly<Record<string, unknown>>;
   readonly recording: Recording;
@@ -49,6 +46,8 @@ export interface Pinned {
   readonly source: 'pin' | 'sibling' | 'cache' | 'registry';
   /** With whose credentials it was asked for, where it was. */
   readonly asked?: PullCredentials | undefined;
+  /** Where the revision remembers it. */
+  readonly entry?: PinEntry;
   /** Why the revision does not remember it, where it should and does not. */
   readonly notRecorded?: 'full' | PinStoreError;
   /** How long it took to hear what the tag means, with credentials and all, in milliseconds; where that was asked. */
@@ -95,10 +94,8 @@ export interface PinnerOptions {
     digests: readonly string[],
     chosen: string | undefined,
   ) => void;
-  /** Hears what references mean, now and in pins. */
-  readonly tagMoves: Pick<TagMoves, 'resolved' | 'served'>;
-  /** Hears which digests Pods get from pins. */
-  readonly onServed?: OnServed | undefined;
+  /** Hears what registries say that references mean. */
+  readonly tagMoves: Pick<TagMoves, 'resolved'>;
   readonly countCacheRequest: CountCacheRequest;
   /** The wall clock. */
   readonly now: () => Date;
@@ -158,14 +155,12 @@ export class Pinner {
     const known = digestsOf(pin, references.keys());
     if (known.size < references.size) return undefined;
     this.#options.countCacheRequest('pin', 'hit');
-    this.#served(pin, known, request);
     return known;
   }
 
   async #bear(revision: Revision, request: PinRequest): Promise<PinResults> {
     const pin = await waitingFor('api', request.waits, this.#read(revision, request.signal));
     const known = pin === undefined ? new Map<string, Pinned>() : digestsOf(pin, request.references.keys());
-    if (pin !== undefined) this.#served(pin, known, request);
     const missing = [...request.references].filter(([name]) => !known.has(name));
     if (missing.length === 0) return known;
     if (pin === undefined && request.owner.type === 'controllerRevision') {
@@ -257,7 +252,6 @@ export class Pinner {
       const writing = store.record(revision, images, isNew, request.signal);
       const pin = await waitingFor('api', request.waits, writing);
       this.#options.memory.remember(revisionKey(revision), pin, mark);
-      this.#served(pin, chosen, request);
       return withRecorded(chosen, pin);
     } catch (error) {
       if (isTolerable(error, request)) return markNotRecorded(chosen, error);
@@ -304,20 +298,6 @@ export class Pinner {
     return new Map(await Promise.all(results));
   }
 
-  /** Whoever only looks leaves no trace. */
-  #served(pin: ImagePin, names: ReadonlyMap<string, unknown>, request: PinRequest): void {
-    const { owner, references, recording, secrets } = request;
-    if (recording === 'nothing') return;
-    for (const image of pin.images) {
-      if (!names.has(image.reference)) continue;
-      const { revision } = pin;
-      this.#options.tagMoves.served(revision, image);
-      const reference = references.get(image.reference);
-      if (reference === undefined || owner.type === 'none') continue;
-      this.#options.onServed?.({ revision, owner: owner.owner, reference, digest: image.digest, secrets });
-    }
-  }
-
   #pinnedImage(reference: string, result: PinResult): PinnedImage[] {
     if ('error' in result) return [];
     const resolvedAt = this.#options.now().toISOString();
@@ -331,12 +311,13 @@ function isTolerable(error: unknown, { recording }: PinRequest): error is PinSto
   return recording === 'what_resolved' && error instanceof PinStoreError;
 }
 
-function digestsOf(pin: ImagePin, names: Iterable<string>): Map<string, Pinned> {
-  const digests = new Map(pin.images.map(({ reference, digest }) => [reference, digest]));
+function digestsOf({ revision, images }: ImagePin, names: Iterable<string>): Map<string, Pinned> {
+  const known = new Map(images.map((image) => [image.reference, image]));
   const results = new Map<string, Pinned>();
   for (const name of names) {
-    const digest = digests.get(name);
-    if (digest !== undefined) results.set(name, { digest, source: 'pin' });
+    const image = known.get(name);
+    if (image !== undefined)
+      results.set(name, { digest: image.digest, source: 'pin', entry: { revision, image } });
   }
   return results;
 }
@@ -349,7 +330,7 @@ function withRecorded(resolved: PinResults, pin: ImagePin): PinResults {
       const winner = recorded.get(name);
       if ('error' in result) return [name, winner ?? result];
       if (winner === undefined) return [name, { ...result, notRecorded: 'full' }];
-      return [name, winner.digest === result.digest ? result : winner];
+      return [name, winner.digest === result.digest ? { ...winner, ...result } : winner];
     }),
   );
 }

@@ -1,5 +1,5 @@
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
-import { MAX_REFERENCE_LENGTH, type PinnedImage } from './image-pin.ts';
+import { MAX_REFERENCE_LENGTH, type PinEntry, type PinnedImage } from './image-pin.ts';
 import type { Revision } from './revision.ts';
 
 /** A tag that meant other bytes when a revision was pinned. */
@@ -12,12 +12,12 @@ export interface TagMove {
   readonly to: string;
 }
 
-/** Hears of moved tags, in the middle of admissions: so it must be quick, and must not throw. */
+/** Hears of moved tags, between admissions: so it must be quick, and must not throw. */
 export interface TagMoveListener {
   /** A tag moved away from a digest that a revision is pinned to; told once. `revision` is the one that showed it, if any did. */
   readonly moved?: (move: TagMove, revision: Revision | undefined) => void;
-  /** Pods of this revision got the digest that it is pinned to, though the tag has moved since; told each time. */
-  readonly oldServed?: (move: TagMove, revision: Revision) => void;
+  /** So many Pods of this revision got the digest that it is pinned to, though the tag has moved since; told each time. */
+  readonly oldServed?: (move: TagMove, revision: Revision, pods: number) => void;
 }
 
 export interface TagMovesOptions {
@@ -71,8 +71,8 @@ export class TagMoves {
     else if (known !== undefined) this.#move(known, { reference, digest, atMs }, revision);
   }
 
-  /** A Pod of the revision gets this digest, which its pin holds. */
-  served(revision: Revision, image: PinnedImage): void {
+  /** So many Pods of the revision got this digest just now, which its pin holds. */
+  served({ revision, image }: PinEntry, pods = 1): void {
     const { reference, digest } = image;
     const atMs = this.#meantAtMs(image);
     const known = this.#knownOf(reference, digest, atMs);
@@ -85,7 +85,7 @@ export class TagMoves {
     if (known.newest === digest) {
       if (!Number.isNaN(atMs) && !(known.newestAtMs >= atMs)) known.newestAtMs = atMs;
       known.isPinned = true;
-    } else this.#serveOld(known, { reference, from: digest, to: known.newest }, revision);
+    } else this.#serveOld(known, { reference, from: digest, to: known.newest }, revision, pods);
   }
 
   /** NaN where the pin has no date that can be believed. */
@@ -116,14 +116,14 @@ export class TagMoves {
     if (isPinned) this.#tellMoved({ reference, from, to: digest }, revision);
   }
 
-  #serveOld(known: Known, move: TagMove, revision: Revision): void {
+  #serveOld(known: Known, move: TagMove, revision: Revision, pods: number): void {
     const isTold = known.left.get(move.from);
     if (isTold === undefined) return;
     if (!isTold) {
       keep(known.left, move.from, true);
       this.#tellMoved(move, revision);
     }
-    for (const { oldServed } of this.#listeners) oldServed?.(move, revision);
+    for (const { oldServed } of this.#listeners) oldServed?.(move, revision, pods);
   }
 
   #tellMoved(move: TagMove, revision: Revision | undefined): void {

@@ -96,8 +96,8 @@ export class PinMetrics {
     this.#tagsMoved.inc();
   }
 
-  countOldDigestServed(): void {
-    this.#oldDigestsServed.inc();
+  countOldDigestServed(pods: number): void {
+    this.#oldDigestsServed.inc(pods);
   }
 
   countPodLeftAlone(): void {

@@ -115,7 +115,7 @@ function serve({
     revision: { ...owner, namespace },
     owner,
     reference: parseReference(image),
-    digest: sum,
+    image: { reference: image, digest: sum, resolvedAt: '2026-11-01T00:00:00Z', source: 'resolved' },
     secrets: { namespace, names },
   };
   checks.served(served);

@@ -121,7 +121,6 @@ test('a ControllerRevision that was made again under its name is another revisio
       labels,
       references: new Map([[normalizedName(reference), reference]]),
       credentialsFor: anonymously,
-      secrets: { namespace: 'shop', names: [] },
       recording: 'everything',
       signal: noDeadline(),
     });

@@ -75,7 +75,6 @@ function request(waits: Waits, signal = noDeadline()): PinRequest {
     owner: ownerOf({ ownerReferences: [ownedBy('ReplicaSet', 'rs-1')] }, 'shop'),
     references: new Map([[normalizedName(reference), reference]]),
     credentialsFor: anonymously,
-    secrets: { namespace: 'shop', names: [] },
     labels: {},
     recording: 'everything',
     signal,

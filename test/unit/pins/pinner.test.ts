@@ -7,7 +7,6 @@ import { PinStoreError, type PinStore } from '../../../src/pins/pin-store.ts';
 import { Pinner, type PinRequest, type PinResult, type Recording } from '../../../src/pins/pinner.ts';
 import { RevisionFinder } from '../../../src/pins/revision-finder.ts';
 import { ownerOf, type PodOwner } from '../../../src/pins/revision.ts';
-import type { ServedDigest } from '../../../src/pins/served-digest.ts';
 import { TagMoves } from '../../../src/pins/tag-moves.ts';
 import { RegistryError } from '../../../src/registry/errors.ts';
 import { Resolver, type TagSource } from '../../../src/resolver/resolver.ts';
@@ -29,13 +28,17 @@ let counts: CacheCounts;
 let store: MemoryPinStore;
 /** What is heard of moved tags. */
 let moves: string[];
-/** Which digests Pods got from pins. */
-let served: ServedDigest[];
+/** What became of tags, as far as pinners and Pods that were admitted told. */
+let tagMoves: TagMoves;
 
 beforeEach(() => {
   counts = new CacheCounts();
   moves = [];
-  served = [];
+  tagMoves = new TagMoves({ maxTags: 10, now: new FakeClock().date });
+  tagMoves.subscribe({
+    moved: ({ reference }) => void moves.push(`${reference} moved`),
+    oldServed: (_move, { uid }) => void moves.push(`${uid} serves the old digest`),
+  });
   store = new MemoryPinStore({
     maxRevisions: 1_000,
     onCreated: () => {},
@@ -58,11 +61,6 @@ function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000)
   });
   const memory = new PinMemory({ maxPins: maxRevisions, now: clock.now });
   memory.open();
-  const tagMoves = new TagMoves({ maxTags: 10, now: clock.date });
-  tagMoves.subscribe({
-    moved: ({ reference }) => void moves.push(`${reference} moved`),
-    oldServed: (_move, { uid }) => void moves.push(`${uid} serves the old digest`),
-  });
   return new Pinner({
     store: pins,
     memory,
@@ -70,7 +68,6 @@ function pinner(source: TagSource, pins: PinStore = store, maxRevisions = 1_000)
     manifests: { contentOf: async () => undefined },
     onSplit: () => {},
     tagMoves,
-    onServed: (one) => void served.push(one),
     revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 10 }),
     resolver,
     countCacheRequest: counts.count,
@@ -89,7 +86,6 @@ function request(images: readonly string[], fields: Partial<PinRequest> = {}): P
     owner: owner('rs-1'),
     references,
     credentialsFor: anonymously,
-    secrets: { namespace: 'shop', names: [] },
     labels: {},
     recording: 'everything',
     signal: noDeadline(),
@@ -99,7 +95,11 @@ function request(images: readonly string[], fields: Partial<PinRequest> = {}): P
 
 /** Digests, or the codes of what stood in their way. */
 async function pin(by: Pinner, images: readonly string[], fields?: Partial<PinRequest>): Promise<string[]> {
-  const results = await by.pin(request(images, fields));
+  const asked = request(images, fields);
+  const results = await by.pin(asked);
+  for (const result of asked.recording === 'nothing' ? [] : results.values()) {
+    if (!('error' in result) && result.entry !== undefined) tagMoves.served(result.entry);
+  }
   return images.map((image) => shown(results.get(image)));
 }
 
@@ -381,25 +381,22 @@ test('a moved tag is heard of by the pin that another process reads, too', async
   expect(moves).toEqual([`${WEB} moved`, 'rs-1 serves the old digest']);
 });
 
-test('each digest that a Pod gets from a pin is told, with revision, owner and pull secrets, and none that only is looked at', async () => {
+test('whoever gets a digest that is recorded gets the entry of the pin as well, at the birth and after it', async () => {
   const pins = pinner(new MovingSource(A));
-  const secrets = { namespace: 'shop', names: ['regcred'] };
-  await pin(pins, [WEB], { recording: 'nothing', secrets });
-  await pin(pins, [WEB], { owner: { type: 'none' }, secrets });
-  expect(served).toEqual([]);
-  await pin(pins, [WEB], { secrets });
-  await pin(pins, [WEB], { secrets });
-  const one = {
+  const born = await pins.pin(request([WEB]));
+  const again = await pins.pin(request([WEB]));
+  const entry = {
     revision: expect.objectContaining({ uid: 'rs-1', namespace: 'shop' }),
-    owner: expect.objectContaining({ kind: 'ReplicaSet', uid: 'rs-1' }),
-    reference: parseReference(WEB),
-    digest: A,
-    secrets,
+    image: { reference: WEB, digest: A, resolvedAt: expect.any(String), source: 'resolved' },
   };
-  expect(served).toEqual([one, one]);
+  expect(born.get(WEB)).toMatchObject({ source: 'registry', entry });
+  expect(again.get(WEB)).toMatchObject({ source: 'pin', entry });
 });
 
-test('a digest that was not recorded, and so is no pin, is not told', async () => {
-  await pin(pinner(new MovingSource(A), broken(unwritable)), [WEB], { recording: 'what_resolved' });
-  expect(served).toEqual([]);
+test('a digest that was not recorded is no entry of a pin', async () => {
+  const unwritten = pinner(new MovingSource(A), broken(unwritable));
+  const results = await unwritten.pin(request([WEB], { recording: 'what_resolved' }));
+  const looked = await pinner(new MovingSource(A)).pin(request([WEB], { recording: 'nothing' }));
+  const alone = await pinner(new MovingSource(A)).pin(request([WEB], { owner: { type: 'none' } }));
+  for (const result of [results, looked, alone]) expect(result.get(WEB)).not.toHaveProperty('entry');
 });

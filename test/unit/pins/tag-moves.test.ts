@@ -12,6 +12,10 @@ let clock: FakeClock;
 let moves: TagMoves;
 let heard: string[];
 
+function served(by: Revision, pinned: PinnedImage, pods?: number): void {
+  moves.served({ revision: by, image: pinned }, pods);
+}
+
 beforeEach(() => {
   clock = new FakeClock();
   moves = new TagMoves({ maxTags: 3, now: clock.date });
@@ -39,7 +43,7 @@ function image(sum: string, agoMs = 0, source: PinnedImage['source'] = 'resolved
 function birth(name: string, sum: string): PinnedImage {
   moves.resolved(revision(name), WEB, sum);
   const pinned = image(sum);
-  moves.served(revision(name), pinned);
+  served(revision(name), pinned);
   return pinned;
 }
 
@@ -49,38 +53,49 @@ test('a tag that means other bytes at the birth of the next revision has moved, 
   birth('new', B);
   moves.resolved(undefined, WEB, B);
   expect(heard).toEqual([`${WEB} moved from a to b, says new`]);
-  moves.served(revision('old'), old);
-  moves.served(revision('old'), old);
+  served(revision('old'), old);
+  served(revision('old'), old);
   expect(heard.slice(1)).toEqual(['old serves a, not b', 'old serves a, not b']);
+});
+
+test('Pods of one revision that are told together are told as so many', () => {
+  const pods: number[] = [];
+  moves.subscribe({ oldServed: (_move, _revision, count) => void pods.push(count) });
+  const old = birth('old', A);
+  clock.advance(1_000);
+  birth('new', B);
+  served(revision('old'), old, 30);
+  served(revision('old'), old);
+  expect(pods).toEqual([30, 1]);
 });
 
 test('pins whose tag has not moved say nothing, however often they serve', () => {
   const pinned = birth('one', A);
   clock.advance(HOUR_MS);
   birth('two', A);
-  moves.served(revision('one'), pinned);
+  served(revision('one'), pinned);
   expect(heard).toEqual([]);
 });
 
 test('an old pin that another process made long ago shows that the tag has moved since', () => {
   moves.resolved(undefined, WEB, B);
-  moves.served(revision('old'), image(A, HOUR_MS));
-  moves.served(revision('old'), image(A, HOUR_MS));
+  served(revision('old'), image(A, HOUR_MS));
+  served(revision('old'), image(A, HOUR_MS));
   expect(heard).toEqual([`${WEB} moved from a to b, says old`, 'old serves a, not b', 'old serves a, not b']);
 });
 
 test('a later pin of another process shows that the tag has moved', () => {
   const old = birth('old', A);
   clock.advance(HOUR_MS);
-  moves.served(revision('new'), image(B));
-  moves.served(revision('old'), old);
+  served(revision('new'), image(B));
+  served(revision('old'), old);
   expect(heard).toEqual([`${WEB} moved from a to b, says new`, 'old serves a, not b']);
 });
 
 test('of two pins that are dated almost alike nobody knows which is the newer', () => {
-  moves.served(revision('one'), image(A));
-  moves.served(revision('two'), image(B, 9_000));
-  moves.served(revision('three'), image(C, -9_000));
+  served(revision('one'), image(A));
+  served(revision('two'), image(B, 9_000));
+  served(revision('three'), image(C, -9_000));
   expect(heard).toEqual([]);
   // A registry's word decides.
   clock.advance(20_000);
@@ -90,29 +105,29 @@ test('of two pins that are dated almost alike nobody knows which is the newer', 
 
 test.each(['yesterday', '2126-01-01T00:00:00Z'])('a pin that is dated %s decides nothing', (resolvedAt) => {
   const odd = { ...image(A), resolvedAt };
-  moves.served(revision('odd'), odd);
-  moves.served(revision('other'), image(B, HOUR_MS));
+  served(revision('odd'), odd);
+  served(revision('other'), image(B, HOUR_MS));
   moves.resolved(undefined, WEB, B);
   expect(heard).toEqual([`${WEB} moved from a to b, says nobody`]);
   moves = new TagMoves({ maxTags: 3, now: clock.date });
   moves.subscribe({ moved: () => void heard.push('moved again') });
   moves.resolved(undefined, WEB, B);
-  moves.served(revision('odd'), odd);
+  served(revision('odd'), odd);
   clock.advance(HOUR_MS);
-  moves.served(revision('odd'), odd);
+  served(revision('odd'), odd);
   expect(heard).toHaveLength(1);
 });
 
 test('a date that is worth nothing does not spoil what a later pin with the same digest says', () => {
-  moves.served(revision('odd'), { ...image(A), resolvedAt: 'yesterday' });
-  moves.served(revision('one'), image(A, HOUR_MS));
-  moves.served(revision('two'), image(B));
+  served(revision('odd'), { ...image(A), resolvedAt: 'yesterday' });
+  served(revision('one'), image(A, HOUR_MS));
+  served(revision('two'), image(B));
   expect(heard).toEqual([`${WEB} moved from a to b, says two`]);
 });
 
 test('what was adopted from running Pods is older than any answer', () => {
   moves.resolved(revision('adopted'), WEB, B);
-  moves.served(revision('adopted'), image(A, 0, 'adopted'));
+  served(revision('adopted'), image(A, 0, 'adopted'));
   expect(heard).toEqual([`${WEB} moved from a to b, says adopted`, 'adopted serves a, not b']);
 });
 
@@ -121,7 +136,7 @@ test('a pin that is written after the tag moved on is old, though its date says 
   clock.advance(100);
   moves.resolved(revision('quick'), WEB, B);
   clock.advance(100);
-  moves.served(revision('slow'), image(A));
+  served(revision('slow'), image(A));
   expect(heard).toEqual([`${WEB} moved from a to b, says slow`, 'slow serves a, not b']);
 });
 
@@ -134,8 +149,8 @@ test('a tag that moves back and forth has moved each time, and the pin that it c
   const first = birth('first', A);
   const second = birth('second', B);
   birth('third', A);
-  moves.served(revision('first'), first);
-  moves.served(revision('second'), second);
+  served(revision('first'), first);
+  served(revision('second'), second);
   expect(heard).toEqual([
     `${WEB} moved from a to b, says second`,
     `${WEB} moved from b to a, says third`,
@@ -144,9 +159,9 @@ test('a tag that moves back and forth has moved each time, and the pin that it c
 });
 
 test('a later pin with the same digest says that the tag meant it until then', () => {
-  moves.served(revision('one'), image(A, 3 * HOUR_MS));
-  moves.served(revision('three'), image(A, HOUR_MS));
-  moves.served(revision('two'), image(B, 2 * HOUR_MS));
+  served(revision('one'), image(A, 3 * HOUR_MS));
+  served(revision('three'), image(A, HOUR_MS));
+  served(revision('two'), image(B, 2 * HOUR_MS));
   expect(heard).toEqual([`${WEB} moved from b to a, says two`, 'two serves b, not a']);
 });
 
@@ -156,7 +171,7 @@ test('memory is bounded: by tags, by what a tag meant before, and by the length 
   expect(moves.caches.tag_move).toMatchObject({ size: 3, max: 3, evictions: 7 });
   const pins = Array.from({ length: 20 }, (_, index) => birth(`r${index}`, digest(index.toString(36))));
   heard = [];
-  for (const [index, pinned] of pins.entries()) moves.served(revision(`r${index}`), pinned);
+  for (const [index, pinned] of pins.entries()) served(revision(`r${index}`), pinned);
   // Those that are forgotten are too near in time to say anything.
   expect(heard.map((text) => text.split(' ')[0])).toEqual(
     Array.from({ length: 8 }, (_, index) => `r${index + 11}`),
