@@ -3,27 +3,33 @@ import type { CredentialsFor, Keychain, PodPullSecrets } from '../credentials/ke
 import type { ImageReference } from '../image/reference.ts';
 import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
-import type { ServedDigest } from '../pins/served-digest.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { Waits } from '../telemetry/waits.ts';
 import { changedImages } from './changed-images.ts';
 import { annotationOf, IMAGES_ANNOTATION } from '../pins/recorded-images.ts';
-import type { ImageResult } from './image-result.ts';
+import {
+  imageResult,
+  isSameForReplicas,
+  servedDigest,
+  type ImageResult,
+  type ResultsByPolicy,
+} from './image-result.ts';
 import type { Decision, Mode, RevisionName } from './outcome.ts';
 import { planImages, type PlannedImage } from './plan.ts';
 import { InvalidPodError } from './pod-images.ts';
 import { pullSecretNames } from './pull-secret-names.ts';
 import type { PolicyRules } from './policy.ts';
 import { ReferenceMemory } from './reference-memory.ts';
-import type { RecreationGuard } from './recreation-guard.ts';
+import { ReplicaMemory } from './replica-memory.ts';
+import { watchedName, type RecreationGuard } from './recreation-guard.ts';
 import { type AdmissionRequest } from './review.ts';
 import { leavesTrace } from './owner-event.ts';
 import { verdictOf, type VerdictOptions } from './verdict.ts';
 
 export interface DeciderOptions extends VerdictOptions {
   readonly rules: PolicyRules;
-  readonly pinner: Pick<Pinner, 'pin'>;
+  readonly pinner: Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'>;
   readonly resolver: Pick<Resolver, 'follow' | 'withRoom'>;
   readonly guard: Pick<RecreationGuard, 'shouldLeave'>;
   readonly keychain: Pick<Keychain, 'of'>;
@@ -45,12 +51,8 @@ interface Patience {
   readonly waits: Waits | undefined;
 }
 
-/** By name: one reference may be sticky in one container and followed in another. */
-type Results = Readonly<Record<'sticky' | 'follow', PinResults>>;
-
 type Wanted = Extract<PlannedImage, { do: 'sticky' | 'follow' }>;
 
-const MAX_POD_NAME_LENGTH = 253;
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const RECORDING: Readonly<Record<Mode, Recording>> = {
   enabled: 'everything',
@@ -64,13 +66,20 @@ const NOTHING: Omit<Decision, 'outcome'> = { patch: [], warnings: [], images: []
 export class Decider {
   readonly #options: DeciderOptions;
   readonly #references = new ReferenceMemory();
+  readonly #replicas: ReplicaMemory;
 
   constructor(options: DeciderOptions) {
     this.#options = options;
+    this.#replicas = new ReplicaMemory(options);
   }
 
   get caches(): WatchedCaches {
-    return this.#references.caches;
+    return { ...this.#references.caches, ...this.#replicas.caches };
+  }
+
+  /** What to answer at once, as it was decided about another replica of the revision; undefined where that was not. Never throws. */
+  known(request: AdmissionRequest, mode: Mode): Decision | undefined {
+    return this.#replicas.get(request, mode);
   }
 
   /**
@@ -104,19 +113,23 @@ export class Decider {
     const secrets = { namespace: request.namespace, names: pullSecretNames(pod) };
     const credentialsFor = this.#options.keychain.of(secrets);
     const replica = { owner, labels: metadataOf(pod).labels ?? {}, secrets, credentialsFor };
+    const pin = this.#options.pinner.pinOf(owner);
     const results = await this.#carryOut(images, replica, request, mode, patience);
     const verdict = verdictOf({ request, pod, owner, mode, results }, this.#options);
     const isServed = verdict.denial === undefined && leavesTrace(request, mode);
-    const warnings = [...verdict.warnings, ...plan.warnings];
-    return {
+    const decision: Decision = {
       ...verdict,
-      warnings,
+      warnings: [...verdict.warnings, ...plan.warnings],
       owner: ownerName,
       ownerReference: owner.type === 'none' ? undefined : owner.owner,
       revision: revisionNameOf(owner),
-      served: isServed ? results.flatMap((result) => servedDigest(result, replica)) : [],
+      served: isServed ? results.flatMap((result) => servedDigest(result, owner, secrets) ?? []) : [],
       optOutsRefused: plan.optOutsRefused,
     };
+    if (life === undefined && results.every(isSameForReplicas)) {
+      this.#replicas.keep(request, mode, { decision, owner, pin });
+    }
+    return decision;
   }
 
   async #carryOut(
@@ -151,7 +164,7 @@ export class Decider {
     replica: Replica,
     recording: Recording,
     patience: Patience,
-  ): Promise<Results> {
+  ): Promise<ResultsByPolicy> {
     const references = distinct(wanted, 'sticky');
     const followed = distinct(wanted, 'follow');
     const pinning =
@@ -219,7 +232,7 @@ function lifeOf(
   { operation, namespace, dryRun }: AdmissionRequest,
   mode: Mode,
 ): Parameters<RecreationGuard['shouldLeave']>[0] | undefined {
-  const name = nameOf(pod);
+  const name = watchedName(pod);
   if (operation !== 'CREATE' || name === '' || owner.type === 'none' || !images.some(mayBeLeft))
     return undefined;
   // A reinvocation is the same life.
@@ -233,12 +246,6 @@ function mayBeLeft(image: PlannedImage): boolean {
 
 function leaveRecreated(planned: PlannedImage): PlannedImage {
   return mayBeLeft(planned) ? { image: planned.image, do: 'leave', reason: 'recreated' } : planned;
-}
-
-/** Empty where the Pod has none, or one that is longer than the API server takes: that is not worth remembering. */
-function nameOf({ metadata }: JsonObject): string {
-  const name = isObject(metadata) ? metadata['name'] : undefined;
-  return typeof name === 'string' && name.length <= MAX_POD_NAME_LENGTH ? name : '';
 }
 
 function revisionNameOf(owner: PodOwner): RevisionName | undefined {
@@ -265,34 +272,6 @@ function distinct(
   const references = new Map<string, ImageReference>();
   for (const image of wanted) if (image.do === policy) references.set(image.name, image.reference);
   return references;
-}
-
-function imageResult(planned: PlannedImage, results: Results): ImageResult {
-  const { image } = planned;
-  if (planned.do === 'leave') return { image, is: 'left', reason: planned.reason, detail: planned.detail };
-  if (planned.do === 'put_back') {
-    const { reference, digest } = planned;
-    return {
-      image,
-      is: 'pinned',
-      reference,
-      digest,
-      source: 'pod',
-      notRecorded: undefined,
-      asked: undefined,
-    };
-  }
-  const result = results[planned.do].get(planned.name) ?? { error: new Error('no answer') };
-  const { reference } = planned;
-  const { asked, tookMs } = result;
-  if ('error' in result) return { image, is: 'failed', reference, error: result.error, asked, tookMs };
-  const { digest, source, entry, notRecorded } = result;
-  return { image, is: 'pinned', reference, digest, source, entry, notRecorded, asked, tookMs };
-}
-
-function servedDigest(result: ImageResult, { owner, secrets }: Replica): ServedDigest[] {
-  if (owner.type === 'none' || result.is !== 'pinned' || result.entry === undefined) return [];
-  return [{ ...result.entry, owner: owner.owner, reference: result.reference, secrets }];
 }
 
 function decisionOnError(error: unknown, mode: Mode): Decision {

@@ -61,6 +61,8 @@ export type LeftReason = 'policy_off' | 'custom_owner' | 'never_pulled' | 'inval
 /** Everything that an admission decides; `admission/response.ts` makes the AdmissionReview of it. */
 export interface Decision {
   readonly outcome: Outcome;
+  /** Many Pods in a row get this very object: what is made of it is worth keeping with it. */
+  readonly isRepeated?: true;
   /** Set where the Pod is refused. */
   readonly denial?: { readonly code: 403 | 503; readonly message: string } | undefined;
   readonly patch: readonly PatchOperation[];

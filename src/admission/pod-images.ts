@@ -62,6 +62,26 @@ export function podImages(pod: JsonObject): PodImage[] {
   return images;
 }
 
+/**
+ * What {@link podImages} reads, as it stands: of two Pods for which this is the same JSON the images are the same, and the errors.
+ */
+export function imageFields(spec: JsonObject): unknown {
+  const lists: unknown[] = CONTAINER_LISTS.map(({ field }) =>
+    each(spec[field], ({ name, image, imagePullPolicy }) => [name, image, imagePullPolicy]),
+  );
+  const volumes = each(spec['volumes'], ({ name, image }) => {
+    if (!isObject(image)) return [image];
+    return [name, image['reference'], image['pullPolicy']];
+  });
+  return [lists, volumes];
+}
+
+/** Whatever is no list of objects stays as it is. */
+function each(value: unknown, fieldsOf: (item: JsonObject) => unknown[]): unknown {
+  if (!Array.isArray(value)) return value;
+  return value.map((item: unknown) => (isObject(item) ? fieldsOf(item) : item));
+}
+
 /** Image volumes (KEP-4639): `volumes[].image` with its own reference and pull policy. */
 function volumeImage(volume: JsonObject, index: number): PodImage | undefined {
   const source = volume['image'] ?? undefined;

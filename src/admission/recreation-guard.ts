@@ -1,3 +1,4 @@
+import { isObject, type JsonObject } from '../json/json-object.ts';
 import type { OwnerReference } from '../pins/revision.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { waitingFor, type Waits } from '../telemetry/waits.ts';
@@ -9,6 +10,12 @@ export interface NamedPod {
   readonly owner: OwnerReference;
   /** Which revision it is a replica of: a rollout makes a Pod anew, and compares nothing. Undefined for custom owners. */
   readonly revision: string | undefined;
+}
+
+/** Empty where the Pod has none, or one that is longer than the API server takes: that is not worth remembering. */
+export function watchedName({ metadata }: JsonObject): string {
+  const name = isObject(metadata) ? metadata['name'] : undefined;
+  return typeof name === 'string' && name.length <= MAX_POD_NAME_LENGTH ? name : '';
 }
 
 /** Tells how often a Pod of this name really came into being lately. */
@@ -38,6 +45,7 @@ interface History {
   readonly isLeftAlone: boolean;
 }
 
+const MAX_POD_NAME_LENGTH = 253;
 const MAX_PODS = 20_000;
 /** How long a Pod stays left alone after it was last created. */
 const LEFT_ALONE_MS = 60 * 60_000;

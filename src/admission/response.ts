@@ -10,6 +10,38 @@ const MAX_ALL_WARNINGS_CHARACTERS = 4096;
 const MAX_AUDIT_ANNOTATION_CHARACTERS = 8192;
 const PREFIX = 'samebytes: ';
 
+/** JSON text; where all of it is ASCII, it has as many bytes as characters. */
+export interface ResponseText {
+  readonly json: string;
+  readonly isAscii: boolean;
+}
+
+/** What follows the uid, for decisions that are repeated: made once, and kept for as long as the decision is. */
+const repeated = new WeakMap<Decision, ResponseText>();
+const BEFORE_UID = '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":';
+const PRINTABLE_ASCII = /^[ -~]*$/;
+
+/** {@link responseOf} as it is sent. */
+export function responseText(uid: string, decision: Decision, mode: Mode): ResponseText {
+  if (decision.isRepeated !== true) return textOf(responseOf(uid, decision, mode));
+  let afterUid = repeated.get(decision);
+  if (afterUid === undefined) {
+    const { json, isAscii } = textOf(responseOf('', decision, mode));
+    afterUid = { json: json.slice(`${BEFORE_UID}""`.length), isAscii };
+    repeated.set(decision, afterUid);
+  }
+  const quoted = JSON.stringify(uid);
+  return {
+    json: BEFORE_UID + quoted + afterUid.json,
+    isAscii: afterUid.isAscii && PRINTABLE_ASCII.test(quoted),
+  };
+}
+
+function textOf(value: JsonObject): ResponseText {
+  const json = JSON.stringify(value);
+  return { json, isAscii: PRINTABLE_ASCII.test(json) };
+}
+
 /** The AdmissionReview v1 that carries a decision back to the API server. */
 export function responseOf(uid: string, decision: Decision, mode: Mode): JsonObject {
   const { denial, patch } = decision;

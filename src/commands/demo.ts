@@ -108,12 +108,14 @@ function demoSettings(directory: string, registryHost: string, partnerHost: stri
 }
 
 /** A pinner that remembers nothing from one Pod to the next: what a webhook that pins Pods only would do. */
-function forgetfulPinner(options: PinnerOptions): Pick<Pinner, 'pin'> {
+function forgetfulPinner(options: PinnerOptions): Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'> {
   const nothing = { maxRevisions: 1, onCreated: () => {}, onAdded: () => {}, onForgotten: () => {} };
   // A memory that is never opened keeps nothing.
   const memory = new PinMemory({ maxPins: 1, now: () => performance.now() });
   return {
     pin: (request) => new Pinner({ ...options, memory, store: new MemoryPinStore(nothing) }).pin(request),
+    pinOf: () => undefined,
+    stillHolds: () => false,
   };
 }
 

@@ -1,10 +1,10 @@
 import { FAILURE_CODES } from '../admission/failure.ts';
-import { OUTCOMES, type Decision } from '../admission/outcome.ts';
+import { OUTCOMES } from '../admission/outcome.ts';
 import { createHealthApp } from '../server/health-app.ts';
 import { Listener } from '../server/listener.ts';
 import type { TlsPair } from '../server/tls-files.ts';
 import { createWebhookApp } from '../server/webhook-app.ts';
-import { logAdmission } from '../telemetry/admission-log.ts';
+import { wireTelling } from './wire-telling.ts';
 import { VERSION } from './version.ts';
 import { wireCertificate, type WiredCertificate } from './wire-certificate.ts';
 import { wireDashboard, type DashboardWiring } from './wire-dashboard.ts';
@@ -51,25 +51,12 @@ export async function startWebhook(
   });
   const { decider, tagMoves, tellOwner, tellServed, close } = wireDecider(options);
   const dashboard = wireDashboard(options, tagMoves);
+  const telling = wireTelling(options, { recorder: dashboard.recorder, tellOwner, tellServed });
   const app = createWebhookApp({
     decider,
     maxDecisionMs: settings.webhook.maxDecisionMs,
     maxConcurrentDecisions: settings.webhook.maxConcurrentDecisions,
-    onAdmission: (event) => {
-      const { decision, durationMs, waited } = event;
-      const { outcome, optOutsRefused } = decision;
-      metrics.admissions.count({
-        outcome,
-        durationMs,
-        waited,
-        optOutsRefused,
-        failures: failuresOf(decision),
-      });
-      logAdmission(log, event);
-      dashboard.recorder?.admission(event);
-      tellOwner(event);
-      for (const served of decision.served ?? []) tellServed(served, 1);
-    },
+    onAdmission: telling.admission,
     onBadRequest: ({ outcome, status, message, durationMs }) => {
       metrics.admissions.countUnread(outcome, durationMs);
       const what = outcome === 'overloaded' ? 'no room for a request' : 'not an admission request';
@@ -87,6 +74,7 @@ export async function startWebhook(
     metrics.process.tellCertificate(pair.cert);
     metrics.limits.watch({ connections: webhook.connections });
   } catch (error) {
+    telling.close();
     await Promise.all([health.close(0), dashboard.close(), close()]);
     throw error;
   }
@@ -108,6 +96,7 @@ export async function startWebhook(
     if (drain) await new Promise((resolve) => setTimeout(resolve, drainMs));
     clearInterval(looks);
     await listener.close(graceMs);
+    telling.close();
     await Promise.all([health.close(0), dashboard.close(), close()]);
   };
   return {
@@ -116,10 +105,6 @@ export async function startWebhook(
     dashboardPort: dashboard.port,
     stop,
   };
-}
-
-function failuresOf({ images }: Decision): string[] {
-  return images.flatMap(({ result }) => (result.is === 'failed' ? [result.code] : []));
 }
 
 /** The pair to begin with. One that samebytes makes itself may take a while: its authority has to become known. */

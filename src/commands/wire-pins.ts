@@ -21,11 +21,11 @@ import { wireOwnerEvents, type OwnerEventWiring, type WiredOwnerEvents } from '.
 
 export interface PinWiring extends OwnerEventWiring {
   /** Replaced by the demo, to show what happens without a memory. */
-  readonly createPinner?: (options: PinnerOptions) => Pick<Pinner, 'pin'>;
+  readonly createPinner?: (options: PinnerOptions) => WiredPins['pinner'];
 }
 
 export interface WiredPins {
-  readonly pinner: Pick<Pinner, 'pin'>;
+  readonly pinner: Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'>;
   readonly guard: RecreationGuard;
   /** Whoever wants to know of moved tags subscribes here. */
   readonly tagMoves: TagMoves;

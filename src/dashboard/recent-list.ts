@@ -7,11 +7,11 @@ export class RecentList<T> {
     this.#maxEntries = maxEntries;
   }
 
-  /** Adds a thing; `key` tells what counts as the same, and what was said first stays. */
-  add(key: string, thing: T, atMs: number): void {
+  /** Adds a thing that happened so many times; `key` tells what counts as the same, and what was said first stays. */
+  add(key: string, thing: T, atMs: number, times: number): void {
     const before = this.#entries.get(key);
     this.#entries.delete(key);
-    this.#entries.set(key, { ...(before ?? thing), atMs, times: (before?.times ?? 0) + 1 });
+    this.#entries.set(key, { ...(before ?? thing), atMs, times: (before?.times ?? 0) + times });
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > this.#maxEntries && oldest !== undefined) this.#entries.delete(oldest);
   }

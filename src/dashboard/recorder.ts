@@ -1,4 +1,4 @@
-import type { Decision, DigestSource, ImageDecision, Mode } from '../admission/outcome.ts';
+import type { Decision, ImageDecision, Mode } from '../admission/outcome.ts';
 import { masked } from '../telemetry/redact.ts';
 import { RecentList } from './recent-list.ts';
 import type { Recent, ShownPin, ShownRefusal, ShownTagMove } from './state.ts';
@@ -38,8 +38,8 @@ export class Recorder {
     this.#now = now;
   }
 
-  /** Hears of every decision, after it was answered. */
-  admission({ request, mode, decision }: RecordedAdmission): void {
+  /** Hears of every decision after it was answered, and of so many requests. */
+  admission({ request, mode, decision }: RecordedAdmission, times = 1): void {
     const place = {
       namespace: clip(request.namespace),
       owner: clip(decision.owner ?? (request.name === '' ? 'Pod' : `Pod/${request.name}`)),
@@ -48,16 +48,16 @@ export class Recorder {
     for (const image of decision.images) {
       if (image.result.is !== 'pinned') continue;
       const { digest, source } = image.result;
-      if (decision.denial === undefined) this.#pin(place, image, digest, source, kind);
+      if (decision.denial === undefined) this.#pin(place, image, { digest, source, kind }, times);
     }
     const failed = decision.images.flatMap(({ result }) => (result.is === 'failed' ? [result.code] : []));
-    if (failed.length > 0 || decision.denial !== undefined) this.#refusal(place, decision, failed);
+    if (failed.length > 0 || decision.denial !== undefined) this.#refusal(place, decision, failed, times);
   }
 
   /** Hears that a tag moved, from whoever noticed. */
   tagMoved({ namespace, owner, reference, from, to }: TagMovedEvent): void {
     const move = { namespace: clip(namespace), owner: clip(owner), reference: clip(reference), from, to };
-    this.#add(this.#tagMoves, keyOf(move.namespace, move.owner, move.reference, from, to), move);
+    this.#add(this.#tagMoves, keyOf(move.namespace, move.owner, move.reference, from, to), move, 1);
   }
 
   /** The lists as they stand; undefined where they are still those of `version`. */
@@ -73,39 +73,29 @@ export class Recorder {
 
   #pin(
     place: { readonly namespace: string; readonly owner: string },
-    { container, reference }: ImageDecision,
-    digest: string,
-    source: DigestSource,
-    kind: ShownPin['kind'],
+    image: ImageDecision,
+    how: Pick<ShownPin, 'digest' | 'source' | 'kind'>,
+    times: number,
   ): void {
-    const pin = {
-      ...place,
-      container: clip(container),
-      reference: clip(reference),
-      digest,
-      source,
-      kind,
-    };
-    this.#add(this.#pins, keyOf(pin.namespace, pin.owner, pin.container, pin.reference, digest, kind), pin);
+    const [container, reference] = [clip(image.container), clip(image.reference)];
+    const key = keyOf(place.namespace, place.owner, container, reference, how.digest, how.kind);
+    this.#add(this.#pins, key, { ...place, container, reference, ...how }, times);
   }
 
   #refusal(
     place: { readonly namespace: string; readonly owner: string },
     { outcome, denial, warnings }: RecordedAdmission['decision'],
     failed: readonly string[],
+    times: number,
   ): void {
     const codes = [...new Set(failed)];
     const message = clip(masked(denial?.message ?? warnings.join('; ')));
-    this.#add(this.#refusals, keyOf(place.namespace, place.owner, outcome, message), {
-      ...place,
-      outcome,
-      codes,
-      message,
-    });
+    const key = keyOf(place.namespace, place.owner, outcome, message);
+    this.#add(this.#refusals, key, { ...place, outcome, codes, message }, times);
   }
 
-  #add<T>(list: RecentList<T>, key: string, entry: T): void {
-    list.add(key, entry, this.#now().getTime());
+  #add<T>(list: RecentList<T>, key: string, entry: T, times: number): void {
+    list.add(key, entry, this.#now().getTime(), times);
     this.#version += 1;
   }
 }

@@ -5,6 +5,9 @@ import type { Revision } from './revision.ts';
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
 
+/** One pin as it stands: any change makes it another text. */
+export type PinVersion = string;
+
 export interface PinMemoryOptions {
   /** How many pins are kept; the least recently used goes first. */
   readonly maxPins: number;
@@ -68,6 +71,11 @@ export class PinMemory {
   get(key: string): ImagePin | undefined {
     const text = this.#pins.get(key);
     return text === undefined ? undefined : readPin(text);
+  }
+
+  /** What tells the pin under this key from any other, earlier or later one; undefined where none is kept. Counts as use. */
+  version(key: string): PinVersion | undefined {
+    return this.#pins.get(key);
   }
 
   /** To be taken before a pin is read from where it is kept. */

@@ -7,7 +7,7 @@ import type { CountCacheRequest } from '../telemetry/cache-result.ts';
 import { waitingFor, type Waits } from '../telemetry/waits.ts';
 import { adoptionFrom, evidenceOf } from './adoption.ts';
 import type { ImagePin, PinEntry, PinnedImage } from './image-pin.ts';
-import type { PinMemory } from './pin-memory.ts';
+import type { PinMemory, PinVersion } from './pin-memory.ts';
 import { PinStoreError, type PinStore } from './pin-store.ts';
 import type { RevisionFinder } from './revision-finder.ts';
 import { revisionKey, type PodOwner, type Revision } from './revision.ts';
@@ -129,6 +129,19 @@ export class Pinner {
       }
       return new Map([...request.references.keys()].map((name) => [name, { error }]));
     }
+  }
+
+  /** Whether this is the pin that the owner's Pods get their digests from, as far as it is remembered; counted as an answer. */
+  stillHolds(owner: PodOwner, pin: PinVersion): boolean {
+    if (this.pinOf(owner) !== pin) return false;
+    this.#options.countCacheRequest('pin', 'hit');
+    return true;
+  }
+
+  /** Which pin the owner's Pods get their digests from; undefined where it is not remembered, or there is none. */
+  pinOf(owner: PodOwner): PinVersion | undefined {
+    const revision = this.#options.revisions.known(owner);
+    return revision === undefined ? undefined : this.#options.memory.version(revisionKey(revision));
   }
 
   async #pinInRevision(revision: Revision, key: string, request: PinRequest): Promise<PinResults> {

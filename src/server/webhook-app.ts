@@ -1,9 +1,15 @@
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import { Deadline, decisionTimeMs } from '../admission/deadline.ts';
 import type { Decider } from '../admission/decide.ts';
 import type { Decision, Mode } from '../admission/outcome.ts';
 import { overloadDecision } from '../admission/overload.ts';
-import { responseOf } from '../admission/response.ts';
+import { responseText, type ResponseText } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
 import { Gate, GateError } from '../flight/gate.ts';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
@@ -12,7 +18,8 @@ import { BodyError, readBodies } from './review-body.ts';
 
 /** One admission request that was answered. */
 export interface AdmissionEvent {
-  readonly request: AdmissionRequest;
+  /** Without the Pod, which may be megabytes: the event outlives the request. */
+  readonly request: Pick<AdmissionRequest, 'uid' | 'operation' | 'namespace' | 'name' | 'dryRun'>;
   readonly mode: Mode;
   readonly decision: Decision;
   readonly durationMs: number;
@@ -29,7 +36,7 @@ export interface BadRequestEvent {
 }
 
 export interface WebhookAppOptions {
-  readonly decider: Pick<Decider, 'decide'>;
+  readonly decider: Pick<Decider, 'known' | 'decide'>;
   /** The most that a decision may take, whatever the API server allows. */
   readonly maxDecisionMs: number;
   /** How many decisions may be made at once; others wait as long as they may take. */
@@ -45,6 +52,8 @@ export interface WebhookAppOptions {
 /** Far more than there can be connections; whoever waits has room in memory already. */
 const MAX_WAITING = 10_000;
 
+const NOT_WAITED: Waited = { api: undefined, registry: undefined };
+
 const PATHS: Readonly<Record<string, Mode>> = {
   '/mutate/enabled': 'enabled',
   '/mutate/allow': 'allow',
@@ -59,11 +68,10 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
   app.disable('etag');
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
-  const durationMs = (response: Timed): number => options.now() - response.locals.startedAtMs;
-  app.use((_request, response: Timed, next) => {
-    response.locals.startedAtMs = options.now();
-    next();
-  });
+  const durationMs = ({ locals }: Timed): number => {
+    const nowMs = options.now();
+    return nowMs - (locals.startedAtMs ?? nowMs);
+  };
 
   const refuse = (response: Timed, { status, message, outcome = 'invalid_review' }: Refusal): void => {
     options.onBadRequest({ outcome, status, message, durationMs: durationMs(response) });
@@ -92,8 +100,23 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     }
   };
 
+  const finish = (
+    response: Timed,
+    review: AdmissionRequest,
+    mode: Mode,
+    decision: Decision,
+    waited: Waited,
+  ): void => {
+    const { uid, operation, namespace, name, dryRun } = review;
+    if (!response.closed) send(response, responseText(uid, decision, mode));
+    const request = { uid, operation, namespace, name, dryRun };
+    options.onAdmission({ request, mode, decision, durationMs: durationMs(response), waited });
+  };
+
   const answer = async (mode: Mode, timeMs: number, request: Request, response: Timed): Promise<void> => {
     const review = readReview(request.body);
+    const known = options.decider.known(review, mode);
+    if (known !== undefined) return finish(response, review, mode, known, NOT_WAITED);
     const waits = new Waits(options.now);
     const deadline = new Deadline(timeMs - durationMs(response));
     response.once('close', () => {
@@ -101,9 +124,7 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     });
     try {
       const decision = await decide(review, mode, deadline.signal, waits);
-      if (!response.closed) sendJson(response, JSON.stringify(responseOf(review.uid, decision, mode)));
-      const { waited } = waits;
-      options.onAdmission({ request: review, mode, decision, durationMs: durationMs(response), waited });
+      finish(response, review, mode, decision, waits.waited);
     } finally {
       deadline.done();
     }
@@ -115,13 +136,17 @@ export function createWebhookApp(options: WebhookAppOptions): Express {
     decisions: limitOf(() => decisions.inside, options.maxConcurrentDecisions),
     decisions_waiting: limitOf(() => decisions.waiting, MAX_WAITING),
   });
+  const start: RequestHandler = (request, response: Timed, next) => {
+    response.locals.startedAtMs = options.now();
+    return bodies.handler(request, response, next);
+  };
   for (const [path, mode] of Object.entries(PATHS)) {
     const timeMsOf = rememberLast((request) =>
       decisionTimeMs(request.query['timeout'], options.maxDecisionMs),
     );
     app
       .route(path)
-      .post(bodies.handler, (request, response: Timed) => answer(mode, timeMsOf(request), request, response))
+      .post(start, (request, response: Timed) => answer(mode, timeMsOf(request), request, response))
       .all((_request, response: Timed) => {
         response.set('allow', 'POST');
         refuse(response, { status: 405, message: 'only POST is answered here' });
@@ -154,17 +179,18 @@ function rememberLast<T>(of: (request: Request) => T): (request: Request) => T {
   };
 }
 
-/** As `response.json`, without its questions: what is sent is JSON in UTF-8 and no more. */
-function sendJson(response: Timed, text: string): void {
-  response.setHeader('content-type', 'application/json; charset=utf-8');
-  response.end(text);
+/** As `response.json`, without its questions. Characters that are bytes need not be encoded, nor counted. */
+function send(response: Timed, { json, isAscii }: ResponseText): void {
+  const length = isAscii ? json.length : Buffer.byteLength(json);
+  response.writeHead(200, ['content-type', 'application/json; charset=utf-8', 'content-length', `${length}`]);
+  response.end(json, isAscii ? 'latin1' : 'utf8');
 }
 
 /** A response that knows when its request came. */
 type Timed = Response<unknown, Times>;
 
 interface Times {
-  startedAtMs: number;
+  startedAtMs?: number;
 }
 
 interface Refusal {

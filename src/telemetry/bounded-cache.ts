@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 /** The bounded caches of a process: the label `cache` of the metrics of entries, limits and evictions. */
 export const BOUNDED_CACHES = [
   'reference',
+  'decision',
   'pin',
   'pin_tombstone',
   'memory_pin',

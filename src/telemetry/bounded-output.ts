@@ -6,7 +6,7 @@ import { limitOf, type LimitState } from './limits.ts';
 const MAX_WAITING = 4 * 1024 * 1024;
 /** Lines are gathered for this long, or to this length: a write of its own for each costs as much as an admission. */
 const GATHER_MS = 100;
-const GATHER_LENGTH = 16 * 1024;
+const GATHER_LENGTH = 64 * 1024;
 /** So many are written at once. */
 const MAX_CHUNK = 64 * 1024;
 const TRY_AGAIN_MS = 50;

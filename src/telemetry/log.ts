@@ -7,10 +7,16 @@ import type { WatchedLimits } from './limits.ts';
 import { masked, maskedFields } from './redact.ts';
 
 /** The process's log. It has no children: what they always say would be written as it is. */
-export type Logger = Pick<
+export interface Logger extends Pick<
   PinoLogger,
   'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'level' | 'isLevelEnabled'
->;
+> {
+  /** A line that will be written many times: what is the same in all of them is masked, and made text, once. */
+  readonly repeated: (level: 'info' | 'warn', fields: JsonObject, message: string) => RepeatedLine;
+}
+
+/** Writes the line once more, with these fields before the others, where its level is shown. There must be one at least. */
+export type RepeatedLine = (fields: JsonObject) => void;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -32,28 +38,44 @@ export interface LogOptions {
  */
 export function createLog({ level, pretty: isPretty, destination, onLimits }: LogOptions): Logger {
   const now = timestamps();
+  const timestamp = (): string => `,"time":"${now()}"`;
+  // Lines for people are made of the line as JSON, which is read once more for them.
+  const fit = (json: string): string => printableJsonText(masked(json), isPretty ? '\\\\' : '\\');
   const options = {
     level,
     base: null,
-    timestamp: () => `,"time":"${now()}"`,
-    hooks: {
-      // Lines for people are made of the line as JSON, which is read once more for them.
-      streamWrite: (line: string) => printableJsonText(masked(line), isPretty ? '\\\\' : '\\'),
-    },
+    timestamp,
+    hooks: { streamWrite: fit },
     formatters: {
       level: (label: string) => ({ level: label }),
       log: (fields: JsonObject) => maskedFields(fields),
     },
   };
-  if (isPretty)
-    return pino(options, pretty({ sync: true, ...(destination === undefined ? {} : { destination }) }));
-  if (destination !== undefined) return pino(options, destination);
+  const stream = isPretty ? prettyStream(destination) : (destination ?? boundedOutput(onLimits));
+  const log = pino(options, stream);
+  if (stream instanceof BoundedOutput) {
+    stream.onRecovered = (dropped) =>
+      log.error({ dropped }, 'log lines were dropped: nobody read them in time');
+  }
+  const text = (fields: JsonObject): string => fit(JSON.stringify(maskedFields(fields)).slice(1, -1));
+  const repeated: Logger['repeated'] = (lineLevel, fields, message) => {
+    const start = `{"level":"${lineLevel}"`;
+    const end = `,${text({ ...fields, msg: message })}}\n`;
+    return (own) => {
+      if (log.isLevelEnabled(lineLevel)) stream.write(`${start}${timestamp()},${text(own)}${end}`);
+    };
+  };
+  return Object.assign(log, { repeated });
+}
+
+function prettyStream(destination: DestinationStream | undefined): DestinationStream {
+  return pretty({ sync: true, ...(destination === undefined ? {} : { destination }) });
+}
+
+function boundedOutput(onLimits: LogOptions['onLimits']): BoundedOutput {
   const output = new BoundedOutput(process.stdout.fd);
-  const log = pino(options, output);
   onLimits?.({ log_characters_waiting: output.waiting });
-  output.onRecovered = (dropped) =>
-    log.error({ dropped }, 'log lines were dropped: nobody read them in time');
-  return log;
+  return output;
 }
 
 /** RFC 3339 with milliseconds; all but these are the same for a second. */

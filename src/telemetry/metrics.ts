@@ -27,6 +27,7 @@ export class Metrics {
   readonly pins = new PinMetrics(this.#registry);
   readonly events = new EventMetrics(this.#registry);
   readonly process = new ProcessMetrics(this.#registry);
+  #beforeReading = (): void => {};
 
   /**
    * `processMetrics`: those of the Node.js process, too (memory, CPU, the event loop's delay). `now`: milliseconds of a clock
@@ -43,13 +44,20 @@ export class Metrics {
     if (processMetrics) collectDefaultMetrics({ register: this.#registry });
   }
 
+  /** To be called each time before anybody is shown a value. */
+  beforeReading(prepare: () => void): void {
+    this.#beforeReading = prepare;
+  }
+
   /** The exposition text and its content type. */
   async exposition(): Promise<{ contentType: string; text: string }> {
+    this.#beforeReading();
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 
   /** The values of one metric, as /metrics shows them now; none where there is no such metric. */
   async samples(metric: string): Promise<readonly MetricSample[]> {
+    this.#beforeReading();
     const { values } = (await this.#registry.getSingleMetric(metric)?.get()) ?? { values: [] };
     return values.map((value) => ({
       name: 'metricName' in value ? String(value.metricName) : metric,

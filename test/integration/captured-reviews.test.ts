@@ -63,8 +63,8 @@ test.each([
   const sent = await send(name);
   expect(sent.paths).toEqual(paths);
   expect(await webhook.metric('samebytes_pins_created_total')).toBe(created + 1);
-  const line = webhook.logged.map((text) => JSON.parse(text)).findLast(({ msg }) => msg === 'admission');
-  expect(line.owner).toMatch(new RegExp(`^${kind}/`));
+  const line = (await webhook.admissionsLogged()).at(-1);
+  expect(line?.owner).toMatch(new RegExp(`^${kind}/`));
   // The second time it is known.
   await send(name);
   expect(await webhook.metric('samebytes_pins_created_total')).toBe(created + 1);

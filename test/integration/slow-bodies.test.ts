@@ -29,6 +29,7 @@ beforeEach(async () => {
   refused = [];
   const app = createWebhookApp({
     decider: {
+      known: () => undefined,
       decide: async () => {
         decided += 1;
         return { outcome: 'ignored', patch: [], warnings: [], images: [], optOutsRefused: 0 };

@@ -14,7 +14,7 @@ import { PinMemory } from '../../src/pins/pin-memory.ts';
 import type { PinStore } from '../../src/pins/pin-store.ts';
 import type { SiblingImage } from '../../src/pins/siblings.ts';
 import { Pinner } from '../../src/pins/pinner.ts';
-import { RevisionFinder } from '../../src/pins/revision-finder.ts';
+import { RevisionFinder, type ControllerRevisions } from '../../src/pins/revision-finder.ts';
 import { TagMoves } from '../../src/pins/tag-moves.ts';
 import { sourceOf, type Identity } from '../../src/registry/identity.ts';
 import { RegistryError, type RegistryErrorCode } from '../../src/registry/errors.ts';
@@ -100,6 +100,9 @@ export interface AdmissionUnderTestOptions {
   readonly pullPolicy?: 'keep' | 'ifNotPresent';
   readonly store?: PinStore;
   readonly pinner?: Pick<Pinner, 'pin'>;
+  /** Closed on purpose, or watched; one of its own where absent. */
+  readonly pinMemory?: PinMemory;
+  readonly controllerRevisions?: ControllerRevisions;
   readonly secrets?: PullSecrets;
 }
 
@@ -138,8 +141,7 @@ export class AdmissionUnderTest {
       onAdded: ignore,
       onForgotten: ignore,
     });
-    const pinMemory = new PinMemory({ maxPins: 1_000, now: this.clock.now });
-    pinMemory.open();
+    const pinMemory = options.pinMemory ?? openMemory(this.clock.now);
     const pinner = new Pinner({
       store: options.store ?? memory,
       memory: pinMemory,
@@ -152,13 +154,16 @@ export class AdmissionUnderTest {
       },
       onSplit: (_revision, reference, digests) => void this.splits.push(`${reference} ${digests.join(' ')}`),
       tagMoves: new TagMoves({ maxTags: 10, now: this.clock.date }),
-      revisions: new RevisionFinder({ controllerRevisions: undefined, maxRevisions: 1_000 }),
+      revisions: new RevisionFinder({
+        controllerRevisions: options.controllerRevisions,
+        maxRevisions: 1_000,
+      }),
       resolver,
       countCacheRequest: ignore,
       now: this.clock.date,
     });
     this.#decider = new Decider({
-      pinner: options.pinner ?? pinner,
+      pinner: { pinOf: () => undefined, stillHolds: () => false, ...(options.pinner ?? boundTo(pinner)) },
       resolver,
       keychain: new Keychain({
         secrets: options.secrets,
@@ -179,8 +184,14 @@ export class AdmissionUnderTest {
     });
   }
 
-  decide(request: AdmissionRequest, mode: Mode = 'enabled', signal = noDeadline()): Promise<Decision> {
-    return this.#decider.decide(request, mode, signal);
+  /** As the webhook does: at once where it can. */
+  async decide(request: AdmissionRequest, mode: Mode = 'enabled', signal = noDeadline()): Promise<Decision> {
+    return this.known(request, mode) ?? (await this.#decider.decide(request, mode, signal));
+  }
+
+  /** What is answered at once. */
+  known(request: AdmissionRequest, mode: Mode = 'enabled'): Decision | undefined {
+    return this.#decider.known(request, mode);
   }
 
   /** Decides about `object` and applies the patch to a copy of it. */
@@ -199,6 +210,20 @@ export class AdmissionUnderTest {
     const old = oldObject as Record<string, unknown>;
     return this.admit(object, { operation: 'UPDATE', oldObject: old, ...fields });
   }
+}
+
+function openMemory(now: () => number): PinMemory {
+  const memory = new PinMemory({ maxPins: 1_000, now });
+  memory.open();
+  return memory;
+}
+
+function boundTo(pinner: Pinner): Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'> {
+  return {
+    pin: (request) => pinner.pin(request),
+    pinOf: (owner) => pinner.pinOf(owner),
+    stillHolds: (owner, pin) => pinner.stillHolds(owner, pin),
+  };
 }
 
 /** A copy of the Pod after the patch, applied by a library that the webhook does not use. @throws where it fails. */

@@ -38,6 +38,12 @@ export interface WebhookSurroundings extends DashboardWiring {
   readonly moreRegistries?: readonly string[];
 }
 
+/** A decision in the log, as far as tests look into it without more ado. */
+export interface LoggedDecision {
+  readonly owner?: string;
+  readonly images: readonly object[];
+}
+
 /** The whole webhook over real TLS beside a real registry, as `samebytes serve` runs it. */
 export class WebhookUnderTest {
   readonly registry = new OciRegistry();
@@ -172,6 +178,15 @@ export class WebhookUnderTest {
       dispatcher: this.#agent,
     });
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  }
+
+  /** The log's lines of all decisions that were answered so far. */
+  async admissionsLogged(): Promise<LoggedDecision[]> {
+    // Whoever is shown metrics is shown them after every decision was told.
+    await this.health('/metrics');
+    return this.logged
+      .map((line) => JSON.parse(line) as LoggedDecision & { readonly msg: string })
+      .filter(({ msg }) => msg === 'admission');
   }
 
   /** The value of one sample in `/metrics`; 0 where it is not there. */

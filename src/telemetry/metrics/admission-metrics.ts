@@ -2,12 +2,16 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Waited } from '../waits.ts';
 import { SECONDS_BUCKETS } from './buckets.ts';
 
-/** One admission request that was answered, as far as it is counted. */
-export interface CountedAdmission {
-  readonly outcome: string;
+/** How long one admission request took to be answered. */
+export interface TimedAdmission {
   readonly durationMs: number;
   /** How much of that was spent waiting, and for whom. */
   readonly waited: Waited;
+}
+
+/** A decision, as far as it is counted. */
+export interface CountedDecision {
+  readonly outcome: string;
   readonly optOutsRefused: number;
   /** Why images got no digest, a code for each. */
   readonly failures: readonly string[];
@@ -65,18 +69,23 @@ export class AdmissionMetrics {
   /** A request that held no AdmissionReview, or that there was no room to read. */
   countUnread(outcome: 'invalid_review' | 'overloaded', durationMs: number): void {
     const waited = { api: undefined, registry: undefined };
-    this.count({ outcome, durationMs, waited, optOutsRefused: 0, failures: [] });
+    this.time({ durationMs, waited });
+    this.count({ outcome, optOutsRefused: 0, failures: [] }, 1);
   }
 
-  count({ outcome, durationMs, waited, optOutsRefused, failures }: CountedAdmission): void {
-    this.#admissions.inc({ outcome });
+  /** So many requests got this decision. */
+  count({ outcome, optOutsRefused, failures }: CountedDecision, times: number): void {
+    this.#admissions.inc({ outcome }, times);
+    if (optOutsRefused > 0) this.#optOutsRefused.inc(optOutsRefused * times);
+    for (const code of failures) this.#failures.inc({ code }, times);
+  }
+
+  time({ durationMs, waited }: TimedAdmission): void {
     this.#seconds.observe(durationMs / 1000);
     const restMs = durationMs - (waited.api ?? 0) - (waited.registry ?? 0);
     this.#partSeconds.observe({ part: 'cache' }, Math.max(0, restMs) / 1000);
     if (waited.api !== undefined) this.#partSeconds.observe({ part: 'api' }, waited.api / 1000);
     if (waited.registry !== undefined)
       this.#partSeconds.observe({ part: 'registry' }, waited.registry / 1000);
-    if (optOutsRefused > 0) this.#optOutsRefused.inc(optOutsRefused);
-    for (const code of failures) this.#failures.inc({ code });
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Decision, ImageDecision } from '../../../src/admission/outcome.ts';
-import { responseOf } from '../../../src/admission/response.ts';
+import { responseOf, responseText } from '../../../src/admission/response.ts';
 import { digest } from '../../support/digests.ts';
 import type { ReviewResponse } from '../../support/running-webhook.ts';
 
@@ -122,5 +122,36 @@ describe('audit annotations', () => {
     expect(respond({ outcome: 'internal_error', images: [failed] }).auditAnnotations).toEqual({
       outcome: 'internal_error',
     });
+  });
+});
+
+describe('the text of a response', () => {
+  const images = [pinnedImage('web')];
+  const patch = [{ op: 'replace', path: '/spec/containers/0/image', value: 'nginx@ü' }] as const;
+
+  test.each<[string, string, Partial<Decision>]>([
+    ['a plain uid', 'request-1', { images, patch }],
+    ['a uid that needs escapes', '"\\\n\u0000', { images, patch }],
+    ['a uid beyond ASCII', 'ü\ud83d\ude00', { images, patch }],
+    ['half a character for a uid', '\ud83d', { images, patch }],
+    ['a container beyond ASCII', 'request-1', { images: [pinnedImage('wéb')], patch }],
+    ['a warning', 'request-1', { images, patch, warnings: ['look: ü'] }],
+    ['nothing in it', 'request-1', {}],
+  ])('of a repeated decision is that of any other, for %s', (_what, uid, fields) => {
+    const decision = { ...DECISION, ...fields };
+    const once = responseText(uid, decision, 'enabled');
+    const repeated: Decision = { ...decision, isRepeated: true };
+    expect(JSON.parse(once.json)).toEqual(responseOf(uid, decision, 'enabled'));
+    for (let time = 0; time < 3; time += 1) expect(responseText(uid, repeated, 'enabled')).toEqual(once);
+  });
+
+  test('is said to be ASCII where it is, since its length is counted in characters then', () => {
+    const repeated: Decision = { ...DECISION, images, isRepeated: true };
+    const texts = ['request-1', 'ü'].flatMap((uid) => [
+      responseText(uid, DECISION, 'enabled'),
+      responseText(uid, repeated, 'enabled'),
+    ]);
+    for (const { json, isAscii } of texts) expect(isAscii).toBe(json.length === Buffer.byteLength(json));
+    expect(texts.map(({ isAscii }) => isAscii)).toEqual([true, true, false, false]);
   });
 });

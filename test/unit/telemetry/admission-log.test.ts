@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { logAdmission, type LoggedAdmission } from '../../../src/telemetry/admission-log.ts';
+import { AdmissionLog, type LoggedAdmission } from '../../../src/telemetry/admission-log.ts';
 import { createLog, type LogLevel } from '../../../src/telemetry/log.ts';
 import { digest } from '../../support/digests.ts';
 
@@ -15,16 +15,22 @@ const FAILED = {
   result: { is: 'failed', code: 'denied', error: Object.assign(new Error('status 403'), { status: 403 }) },
 };
 
-function logged(admission: Partial<LoggedAdmission>, level: LogLevel = 'info'): Record<string, unknown>[] {
+function logged(
+  admission: Partial<LoggedAdmission>,
+  level: LogLevel = 'info',
+  times = 1,
+): Record<string, unknown>[] {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
-  logAdmission(createLog({ level, pretty: false, destination }), {
-    request: REQUEST,
-    mode: 'enabled',
-    decision: { outcome: 'pinned', owner: 'ReplicaSet/web', images: [PINNED] },
-    durationMs: 1.23456,
-    ...admission,
-  });
+  const log = new AdmissionLog(createLog({ level, pretty: false, destination }));
+  for (let time = 0; time < times; time += 1)
+    log.write({
+      request: REQUEST,
+      mode: 'enabled',
+      decision: { outcome: 'pinned', owner: 'ReplicaSet/web', images: [PINNED] },
+      durationMs: 1.23456,
+      ...admission,
+    });
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
@@ -47,6 +53,18 @@ describe('the log line of an admission', () => {
         msg: 'admission',
       },
     ]);
+  });
+
+  test('of a repeated decision says what that of any other does, each time anew for its request', () => {
+    const decision = { outcome: 'pinned', owner: 'ReplicaSet/web', images: [PINNED] };
+    const repeated = { ...decision, isRepeated: true } as const;
+    const second = { ...REQUEST, uid: 'request-2', name: 'web-1' };
+    const [once] = logged({ decision, request: second });
+    for (const again of logged({ decision: repeated, request: second }, 'info', 3)) {
+      expect({ ...again, time: '' }).toEqual({ ...once, time: '' });
+      expect(Object.keys(again)).toEqual(Object.keys(once ?? {}));
+    }
+    expect(logged({ decision: repeated }, 'warn')).toEqual([]);
   });
 
   test('says which revision the Pod is a replica of, and how long an image’s digest took', () => {

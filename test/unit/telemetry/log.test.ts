@@ -186,3 +186,55 @@ describe('an error in the log', () => {
     expect(() => JSON.stringify(errorFields(other))).not.toThrow();
   });
 });
+
+describe('a line that is written many times', () => {
+  test('is the line that it would be otherwise, with the time of each', () => {
+    const lines: string[] = [];
+    const log = logTo(lines);
+    const again = log.repeated('info', { outcome: 'pinned', images: [{ container: 'web' }] }, 'admission');
+    again({ uid: 'one' });
+    again({ uid: 'two' });
+    log.info({ outcome: 'pinned', images: [{ container: 'web' }], uid: 'two' }, 'admission');
+    const [one, two, plain] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(one).toMatchObject({ level: 'info', uid: 'one', outcome: 'pinned', msg: 'admission' });
+    expect({ ...two, time: '' }).toEqual({ ...plain, time: '' });
+    expect(two?.['time']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(lines.every((line) => line.indexOf('\n') === line.length - 1)).toBe(true);
+  });
+
+  test('masks secrets in what is the same in all lines, and in what is not', () => {
+    const lines: string[] = [];
+    const again = logTo(lines).repeated(
+      'info',
+      { password: SECRET, reference: `https://me:${SECRET}@r.test/a` },
+      'x',
+    );
+    again({ token: SECRET, image: `me:${SECRET}@r.test/a`, header: `Bearer ${SECRET.repeat(4)}` });
+    expect(lines).toHaveLength(1);
+    expect(lines.join('')).not.toContain(SECRET);
+    expect(JSON.parse(lines.join(''))).toMatchObject({ password: '[masked]', token: '[masked]' });
+  });
+
+  test('says what could steer a terminal in escapes, for people as well', () => {
+    const odd = 'a\u001B[2J\u009B31m\u202E\u2028b';
+    const lines: string[] = [];
+    logTo(lines).repeated('warn', { odd }, 'x')({ also: odd });
+    expect(lines.join('')).toMatch(/^[ -~]*\n$/);
+    expect(JSON.parse(lines.join(''))).toMatchObject({ level: 'warn', odd, also: odd });
+    const text = prettily((log) => log.repeated('info', { odd }, 'again')({ also: odd }));
+    expect(text).toMatch(/^[\n -~]*$/);
+    expect(text).toContain('again');
+  });
+
+  test('follows the level of the log as it is at each time', () => {
+    const lines: string[] = [];
+    const log = logTo(lines, 'warn');
+    const again = log.repeated('info', { outcome: 'pinned' }, 'x');
+    again({ uid: 'hidden' });
+    log.level = 'info';
+    again({ uid: 'shown' });
+    log.level = 'silent';
+    again({ uid: 'hidden' });
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ uid: 'shown' }]);
+  });
+});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { issueCertificates } from '../../../src/certificates/authority.ts';
 import { BoundedCache } from '../../../src/telemetry/bounded-cache.ts';
-import type { CountedAdmission } from '../../../src/telemetry/metrics/admission-metrics.ts';
+import type { CountedDecision, TimedAdmission } from '../../../src/telemetry/metrics/admission-metrics.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { FakeClock } from '../../support/clock.ts';
 import type { RegistryRequestEvent } from '../../../src/telemetry/registry-events.ts';
@@ -17,9 +17,14 @@ async function sample(metrics: Metrics, name: string): Promise<number | undefine
   return line === undefined ? undefined : Number(line.slice(name.length + 1));
 }
 
-function admission(fields: Partial<CountedAdmission> = {}): CountedAdmission {
-  const waited = { api: undefined, registry: undefined };
-  return { outcome: 'pinned', durationMs: 4, waited, optOutsRefused: 0, failures: [], ...fields };
+const NOT_WAITED = { api: undefined, registry: undefined };
+
+/** One request that was answered. */
+function admit(metrics: Metrics, fields: Partial<CountedDecision & TimedAdmission> = {}): void {
+  const { outcome = 'pinned', optOutsRefused = 0, failures = [] } = fields;
+  const { durationMs = 4, waited = NOT_WAITED } = fields;
+  metrics.admissions.time({ durationMs, waited });
+  metrics.admissions.count({ outcome, optOutsRefused, failures }, 1);
 }
 
 function request(registry: string, code = '200'): RegistryRequestEvent {
@@ -43,6 +48,13 @@ describe('the metrics', () => {
     expect((await newMetrics().exposition()).text).not.toMatch(/process_|nodejs_/);
   });
 
+  test('are made ready each time before anybody is shown a value', async () => {
+    const metrics = newMetrics();
+    metrics.beforeReading(() => metrics.pins.countCreated());
+    expect(await sample(metrics, 'samebytes_pins_created_total')).toBe(1);
+    expect(await metrics.samples('samebytes_pins_created_total')).toMatchObject([{ value: 2 }]);
+  });
+
   test('of two webhooks in one process are apart', async () => {
     const [one, two] = [newMetrics(), newMetrics()];
     one.pins.countCreated();
@@ -60,8 +72,8 @@ describe('the metrics', () => {
 describe('admissions', () => {
   test('are counted by outcome, and their time in seconds', async () => {
     const metrics = newMetrics();
-    metrics.admissions.count(admission());
-    metrics.admissions.count(admission({ outcome: 'refused', durationMs: 2_000 }));
+    admit(metrics);
+    admit(metrics, { outcome: 'refused', durationMs: 2_000 });
     expect(await sample(metrics, 'samebytes_admissions_total{outcome="pinned"}')).toBe(1);
     expect(await sample(metrics, 'samebytes_admissions_total{outcome="refused"}')).toBe(1);
     expect(await sample(metrics, 'samebytes_admission_duration_seconds_sum')).toBeCloseTo(2.004, 9);
@@ -69,10 +81,18 @@ describe('admissions', () => {
     expect(await sample(metrics, 'samebytes_admission_duration_seconds_bucket{le="0.005"}')).toBe(1);
   });
 
+  test('that got the very same decision are counted together, each of its images as often', async () => {
+    const metrics = newMetrics();
+    metrics.admissions.count({ outcome: 'pinned', optOutsRefused: 2, failures: ['denied', 'denied'] }, 3);
+    expect(await sample(metrics, 'samebytes_admissions_total{outcome="pinned"}')).toBe(3);
+    expect(await sample(metrics, 'samebytes_opt_outs_refused_total')).toBe(6);
+    expect(await sample(metrics, 'samebytes_images_failed_total{code="denied"}')).toBe(6);
+  });
+
   test('are split into what was waited for and the rest, which add up to the whole', async () => {
     const metrics = newMetrics();
-    metrics.admissions.count(admission({ durationMs: 40, waited: { api: 5, registry: 30 } }));
-    metrics.admissions.count(admission({ durationMs: 2 }));
+    admit(metrics, { durationMs: 40, waited: { api: 5, registry: 30 } });
+    admit(metrics, { durationMs: 2 });
     const part = async (name: string, what: string): Promise<number | undefined> =>
       sample(metrics, `samebytes_admission_part_duration_seconds_${what}{part="${name}"}`);
     expect(await part('api', 'sum')).toBeCloseTo(0.005, 9);
@@ -87,8 +107,8 @@ describe('admissions', () => {
 
   test('count failures by code, and opt-outs only where there were any', async () => {
     const metrics = newMetrics();
-    metrics.admissions.count(admission({ failures: ['not_found', 'not_found', 'denied'] }));
-    metrics.admissions.count(admission({ optOutsRefused: 3 }));
+    admit(metrics, { failures: ['not_found', 'not_found', 'denied'] });
+    admit(metrics, { optOutsRefused: 3 });
     expect(await sample(metrics, 'samebytes_images_failed_total{code="not_found"}')).toBe(2);
     expect(await sample(metrics, 'samebytes_images_failed_total{code="denied"}')).toBe(1);
     expect(await sample(metrics, 'samebytes_opt_outs_refused_total')).toBe(3);

@@ -1,0 +1,84 @@
+import { isObject } from '../json/json-object.ts';
+import type { PinVersion } from '../pins/pin-memory.ts';
+import type { Pinner } from '../pins/pinner.ts';
+import type { PodOwner } from '../pins/revision.ts';
+import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+import type { Decision, Mode } from './outcome.ts';
+import { leavesTrace } from './owner-event.ts';
+import { imageFields } from './pod-images.ts';
+import { watchedName } from './recreation-guard.ts';
+import type { AdmissionRequest } from './review.ts';
+
+/** A decision that nothing but the request, the operator's rules and one version of a pin had a part in. */
+export interface ReplicaDecision {
+  readonly decision: Decision;
+  readonly owner: PodOwner;
+  /** Taken before the pin was read; undefined where there was none in memory. */
+  readonly pin: PinVersion | undefined;
+}
+
+const MAX_DECISIONS = 1_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Measured: a decision about one more image, with the answer and the line of the log that are made of it. */
+const BYTES_PER_IMAGE = 2_500;
+/** That of a Pod of two hundred containers; others are decided about each time. */
+const MAX_KEY_LENGTH = 32 * 1024;
+
+/**
+ * Decisions for further replicas: the Pods of a revision differ in their names, and in nothing that decides. A decision is
+ * found by the very words of all that it was made of, and holds for as long as the revision's pin is the same.
+ */
+export class ReplicaMemory {
+  readonly #pinner: Pick<Pinner, 'pinOf' | 'stillHolds'>;
+  readonly #decisions = new BoundedCache<string, ReplicaDecision>({
+    max: MAX_DECISIONS,
+    maxSize: MAX_BYTES,
+    sizeCalculation: ({ decision: { images } }, key) => key.length + images.length * BYTES_PER_IMAGE,
+  });
+
+  constructor({ pinner }: { readonly pinner: Pick<Pinner, 'pinOf' | 'stillHolds'> }) {
+    this.#pinner = pinner;
+  }
+
+  get caches(): WatchedCaches {
+    return { decision: this.#decisions };
+  }
+
+  /** What was decided about the last replica that said the same, where that holds still. */
+  get(request: AdmissionRequest, mode: Mode): Decision | undefined {
+    const key = keyOf(request, mode);
+    const known = key === undefined ? undefined : this.#decisions.get(key);
+    if (key === undefined || known?.pin === undefined) return undefined;
+    if (this.#pinner.stillHolds(known.owner, known.pin)) return known.decision;
+    this.#decisions.delete(key);
+    return undefined;
+  }
+
+  keep(request: AdmissionRequest, mode: Mode, { decision, owner, pin }: ReplicaDecision): void {
+    if (decision.outcome !== 'pinned' || pin === undefined || this.#pinner.pinOf(owner) !== pin) return;
+    const key = keyOf(request, mode);
+    if (key === undefined || key.length > MAX_KEY_LENGTH) return;
+    this.#decisions.set(key, { decision: { ...decision, isRepeated: true }, owner, pin });
+  }
+}
+
+/**
+ * All that a decision about a new Pod reads, in the words of the request; of its name only whether it is one that the
+ * recreation guard watches. Undefined for everything but new Pods, and for whoever only looks, who must leave no trace.
+ */
+function keyOf(request: AdmissionRequest, mode: Mode): string | undefined {
+  const { operation, resource, subResource, namespace, object } = request;
+  if (operation !== 'CREATE' || resource !== 'pods' || subResource !== '') return undefined;
+  if (!leavesTrace(request, mode) || object === undefined) return undefined;
+  const { metadata, spec } = object;
+  if (!isObject(metadata) || !isObject(spec)) return undefined;
+  const { labels, annotations, ownerReferences } = metadata;
+  const place = [mode, namespace, watchedName(object) !== ''];
+  const read = [labels, annotations, ownerReferences, spec['imagePullSecrets'], imageFields(spec)];
+  try {
+    return JSON.stringify([...place, ...read]);
+  } catch {
+    // Nested deeper than can be written.
+    return undefined;
+  }
+}
