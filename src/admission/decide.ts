@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
 import type { CredentialsFor, Keychain, PodPullSecrets } from '../credentials/keychain.ts';
 import type { ImageReference } from '../image/reference.ts';
-import type { Pinner, PinResult, PinResults, Recording } from '../pins/pinner.ts';
+import type { PinResult, PinResults, PodPins, Recording } from '../pins/pinner.ts';
 import { ownerKey, ownerOf, type PodMetadata, type PodOwner } from '../pins/revision.ts';
 import type { Resolver } from '../resolver/resolver.ts';
 import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
@@ -29,7 +29,7 @@ import { verdictOf, type VerdictOptions } from './verdict.ts';
 
 export interface DeciderOptions extends VerdictOptions {
   readonly rules: PolicyRules;
-  readonly pinner: Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'>;
+  readonly pinner: PodPins;
   readonly resolver: Pick<Resolver, 'follow' | 'withRoom'>;
   readonly guard: Pick<RecreationGuard, 'shouldLeave'>;
   readonly keychain: Pick<Keychain, 'of'>;
@@ -126,7 +126,7 @@ export class Decider {
       served: isServed ? results.flatMap((result) => servedDigest(result, owner, secrets) ?? []) : [],
       optOutsRefused: plan.optOutsRefused,
     };
-    if (life === undefined && results.every(isSameForReplicas)) {
+    if (pin !== undefined && life === undefined && results.every(isSameForReplicas)) {
       this.#replicas.keep(request, mode, { decision, owner, pin });
     }
     return decision;

@@ -1,6 +1,6 @@
 import { isObject } from '../json/json-object.ts';
 import type { PinVersion } from '../pins/pin-memory.ts';
-import type { Pinner } from '../pins/pinner.ts';
+import type { PodPins } from '../pins/pinner.ts';
 import type { PodOwner } from '../pins/revision.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { Decision, Mode } from './outcome.ts';
@@ -13,8 +13,8 @@ import type { AdmissionRequest } from './review.ts';
 export interface ReplicaDecision {
   readonly decision: Decision;
   readonly owner: PodOwner;
-  /** Taken before the pin was read; undefined where there was none in memory. */
-  readonly pin: PinVersion | undefined;
+  /** Taken before the pin was read. */
+  readonly pin: PinVersion;
 }
 
 const MAX_DECISIONS = 1_000;
@@ -29,14 +29,14 @@ const MAX_KEY_LENGTH = 32 * 1024;
  * found by the very words of all that it was made of, and holds for as long as the revision's pin is the same.
  */
 export class ReplicaMemory {
-  readonly #pinner: Pick<Pinner, 'pinOf' | 'stillHolds'>;
+  readonly #pinner: Pick<PodPins, 'pinOf' | 'stillHolds'>;
   readonly #decisions = new BoundedCache<string, ReplicaDecision>({
     max: MAX_DECISIONS,
     maxSize: MAX_BYTES,
     sizeCalculation: ({ decision: { images } }, key) => key.length + images.length * BYTES_PER_IMAGE,
   });
 
-  constructor({ pinner }: { readonly pinner: Pick<Pinner, 'pinOf' | 'stillHolds'> }) {
+  constructor({ pinner }: { readonly pinner: Pick<PodPins, 'pinOf' | 'stillHolds'> }) {
     this.#pinner = pinner;
   }
 
@@ -48,14 +48,14 @@ export class ReplicaMemory {
   get(request: AdmissionRequest, mode: Mode): Decision | undefined {
     const key = keyOf(request, mode);
     const known = key === undefined ? undefined : this.#decisions.get(key);
-    if (key === undefined || known?.pin === undefined) return undefined;
+    if (key === undefined || known === undefined) return undefined;
     if (this.#pinner.stillHolds(known.owner, known.pin)) return known.decision;
     this.#decisions.delete(key);
     return undefined;
   }
 
   keep(request: AdmissionRequest, mode: Mode, { decision, owner, pin }: ReplicaDecision): void {
-    if (decision.outcome !== 'pinned' || pin === undefined || this.#pinner.pinOf(owner) !== pin) return;
+    if (decision.outcome !== 'pinned' || this.#pinner.pinOf(owner) !== pin) return;
     const key = keyOf(request, mode);
     if (key === undefined || key.length > MAX_KEY_LENGTH) return;
     this.#decisions.set(key, { decision: { ...decision, isRepeated: true }, owner, pin });

@@ -13,7 +13,7 @@ import { FOLLOWED, ShopLife } from '../demo/shop-life.ts';
 import { tellStory, type Scene } from '../demo/story.ts';
 import { MemoryPinStore } from '../pins/memory-pin-store.ts';
 import { PinMemory } from '../pins/pin-memory.ts';
-import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
+import { Pinner, type PinnerOptions, type PodPins } from '../pins/pinner.ts';
 import { createLog } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { CommandError, type Surroundings } from './surroundings.ts';
@@ -108,7 +108,7 @@ function demoSettings(directory: string, registryHost: string, partnerHost: stri
 }
 
 /** A pinner that remembers nothing from one Pod to the next: what a webhook that pins Pods only would do. */
-function forgetfulPinner(options: PinnerOptions): Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'> {
+function forgetfulPinner(options: PinnerOptions): PodPins {
   const nothing = { maxRevisions: 1, onCreated: () => {}, onAdded: () => {}, onForgotten: () => {} };
   // A memory that is never opened keeps nothing.
   const memory = new PinMemory({ maxPins: 1, now: () => performance.now() });

@@ -8,7 +8,7 @@ import { PinWatch } from '../kubernetes/pin-watch.ts';
 import { ClusterPodLives } from '../kubernetes/pod-lives.ts';
 import { MemoryPinStore, type MemoryPinStoreOptions } from '../pins/memory-pin-store.ts';
 import { PinMemory } from '../pins/pin-memory.ts';
-import { Pinner, type PinnerOptions } from '../pins/pinner.ts';
+import { Pinner, type PinnerOptions, type PodPins } from '../pins/pinner.ts';
 import type { PinStore } from '../pins/pin-store.ts';
 import { RevisionFinder } from '../pins/revision-finder.ts';
 import { TagMoves } from '../pins/tag-moves.ts';
@@ -21,11 +21,11 @@ import { wireOwnerEvents, type OwnerEventWiring, type WiredOwnerEvents } from '.
 
 export interface PinWiring extends OwnerEventWiring {
   /** Replaced by the demo, to show what happens without a memory. */
-  readonly createPinner?: (options: PinnerOptions) => WiredPins['pinner'];
+  readonly createPinner?: (options: PinnerOptions) => PodPins;
 }
 
 export interface WiredPins {
-  readonly pinner: Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'>;
+  readonly pinner: PodPins;
   readonly guard: RecreationGuard;
   /** Whoever wants to know of moved tags subscribes here. */
   readonly tagMoves: TagMoves;

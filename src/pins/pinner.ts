@@ -101,6 +101,9 @@ export interface PinnerOptions {
   readonly now: () => Date;
 }
 
+/** What decides about Pods needs of a {@link Pinner}. */
+export type PodPins = Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'>;
+
 /** Gives every Pod of a revision the digests that its first Pod got. */
 export class Pinner {
   readonly #options: PinnerOptions;

@@ -13,7 +13,7 @@ import { responseText, type ResponseText } from '../admission/response.ts';
 import { InvalidReviewError, readReview, type AdmissionRequest } from '../admission/review.ts';
 import { Gate, GateError } from '../flight/gate.ts';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
-import { Waits, type Waited } from '../telemetry/waits.ts';
+import { NOT_WAITED, Waits, type Waited } from '../telemetry/waits.ts';
 import { BodyError, readBodies } from './review-body.ts';
 
 /** One admission request that was answered. */
@@ -51,8 +51,6 @@ export interface WebhookAppOptions {
 
 /** Far more than there can be connections; whoever waits has room in memory already. */
 const MAX_WAITING = 10_000;
-
-const NOT_WAITED: Waited = { api: undefined, registry: undefined };
 
 const PATHS: Readonly<Record<string, Mode>> = {
   '/mutate/enabled': 'enabled',

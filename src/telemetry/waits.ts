@@ -4,6 +4,9 @@ export type WaitedFor = 'api' | 'registry';
 /** How long an admission waited for whom, in milliseconds; undefined where it did not. */
 export type Waited = Readonly<Record<WaitedFor, number | undefined>>;
 
+/** Of an admission that waited for nobody. */
+export const NOT_WAITED: Waited = { api: undefined, registry: undefined };
+
 /**
  * Measures how long an admission waits for whom. Waits that overlap count once: several for the same as one, and while
  * both are waited for the time is the registry's. So the two never add up to more than the time that passed.

@@ -25,6 +25,8 @@ import { admissionRequest } from './pods.ts';
 import { noDeadline } from './signals.ts';
 
 const ignore = (): void => {};
+/** A pinner that is played. */
+const REMEMBERS_NOTHING = { pinOf: () => undefined, stillHolds: () => false };
 
 /** A patch that changes no image: it only says which ones were left alone. */
 export const ONLY_LEFT_ALONE: readonly unknown[] = [
@@ -163,7 +165,7 @@ export class AdmissionUnderTest {
       now: this.clock.date,
     });
     this.#decider = new Decider({
-      pinner: { pinOf: () => undefined, stillHolds: () => false, ...(options.pinner ?? boundTo(pinner)) },
+      pinner: options.pinner === undefined ? pinner : { ...REMEMBERS_NOTHING, ...options.pinner },
       resolver,
       keychain: new Keychain({
         secrets: options.secrets,
@@ -216,14 +218,6 @@ function openMemory(now: () => number): PinMemory {
   const memory = new PinMemory({ maxPins: 1_000, now });
   memory.open();
   return memory;
-}
-
-function boundTo(pinner: Pinner): Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'> {
-  return {
-    pin: (request) => pinner.pin(request),
-    pinOf: (owner) => pinner.pinOf(owner),
-    stillHolds: (owner, pin) => pinner.stillHolds(owner, pin),
-  };
 }
 
 /** A copy of the Pod after the patch, applied by a library that the webhook does not use. @throws where it fails. */

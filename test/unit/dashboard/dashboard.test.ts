@@ -3,6 +3,7 @@ import { Dashboard, SAMPLE_EVERY_MS } from '../../../src/dashboard/dashboard.ts'
 import type { SampleSource } from '../../../src/dashboard/numbers.ts';
 import type { State } from '../../../src/dashboard/state.ts';
 import type { CacheResult } from '../../../src/telemetry/cache-result.ts';
+import { NOT_WAITED } from '../../../src/telemetry/waits.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 
 const EVERYTHING = { pointMs: -1, version: -1 };
@@ -40,8 +41,7 @@ async function state(): Promise<State> {
 
 function admit(outcome: string, { times = 1, durationMs = 1 } = {}): void {
   metrics.admissions.count({ outcome, optOutsRefused: 0, failures: [] }, times);
-  const waited = { api: undefined, registry: undefined };
-  for (let time = 0; time < times; time += 1) metrics.admissions.time({ durationMs, waited });
+  for (let time = 0; time < times; time += 1) metrics.admissions.time({ durationMs, waited: NOT_WAITED });
 }
 
 function lookIntoPins(...results: readonly CacheResult[]): void {

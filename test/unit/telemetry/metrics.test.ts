@@ -4,6 +4,7 @@ import { BoundedCache } from '../../../src/telemetry/bounded-cache.ts';
 import type { CountedDecision, TimedAdmission } from '../../../src/telemetry/metrics/admission-metrics.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { FakeClock } from '../../support/clock.ts';
+import { NOT_WAITED } from '../../../src/telemetry/waits.ts';
 import type { RegistryRequestEvent } from '../../../src/telemetry/registry-events.ts';
 
 function newMetrics(): Metrics {
@@ -16,8 +17,6 @@ async function sample(metrics: Metrics, name: string): Promise<number | undefine
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
   return line === undefined ? undefined : Number(line.slice(name.length + 1));
 }
-
-const NOT_WAITED = { api: undefined, registry: undefined };
 
 /** One request that was answered. */
 function admit(metrics: Metrics, fields: Partial<CountedDecision & TimedAdmission> = {}): void {
