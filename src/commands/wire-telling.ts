@@ -53,6 +53,8 @@ export function wireTelling(
       const tell = (event: AdmissionEvent): void => {
         tellEach(event);
         const { times } = together.get(event.decision) ?? { times: 0 };
+        // By the last of each: the newest owner is the newest for the page, too.
+        together.delete(event.decision);
         together.set(event.decision, { event, times: times + 1 });
       };
       for (const event of events) guarded(log, () => tell(event));
