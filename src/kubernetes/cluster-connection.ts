@@ -1,8 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { isDeepStrictEqual } from 'node:util';
-import { KubeConfig, type Cluster, type User } from '@kubernetes/client-node';
+import {
+  KubeConfig,
+  type ApiConstructor,
+  type ApiType,
+  type Cluster,
+  type Configuration,
+  type User,
+} from '@kubernetes/client-node';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { API_REQUESTS } from './api-requests.ts';
 
 export interface ClusterConnectionOptions {
   /** Milliseconds of a clock that never goes back. */
@@ -69,6 +77,16 @@ export class ClusterConnection extends KubeConfig {
     const { headers, dispatcher } = await this.prepare();
     for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
     request.setDispatcher(dispatcher);
+  }
+
+  /** A client whose calls are sent as {@link API_REQUESTS} does. */
+  override makeApiClient<T extends ApiType>(apiClientType: ApiConstructor<T>): T {
+    // The client's own part makes the rest of the configuration.
+    const sending = new Proxy(apiClientType, {
+      construct: (type, [configuration]: [Configuration]) =>
+        new type({ ...configuration, httpApi: API_REQUESTS }),
+    });
+    return super.makeApiClient(sending);
   }
 
   /** Closes all connections; requests under way end first. */

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { HttpMethod, RequestContext } from '@kubernetes/client-node';
+import { API_REQUESTS } from '../../../src/kubernetes/api-requests.ts';
+
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+const server = http.createServer((request, response) => answer(request, response));
+let url: string;
+
+beforeEach(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api?a=b`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await once(server.close(), 'close');
+});
+
+test('sends method, path, headers and body, and gives back what was answered', async () => {
+  const seen: unknown[] = [];
+  answer = async (request, response) => {
+    const { method, url: path, headers } = request;
+    const body = (await request.toArray()).join('');
+    seen.push({ method, path, type: headers['content-type'], body });
+    response.writeHead(409, { 'content-type': 'application/json' }).end('{"ö":1}');
+  };
+  const call = new RequestContext(url, HttpMethod.POST);
+  call.setHeaderParam('Content-Type', 'application/json');
+  call.setBody('{"ä":2}');
+  const { httpStatusCode, headers, body } = await API_REQUESTS.send(call).toPromise();
+  expect(seen).toEqual([{ method: 'POST', path: '/api?a=b', type: 'application/json', body: '{"ä":2}' }]);
+  expect([httpStatusCode, headers['content-type'], await body.text()]).toEqual([
+    409,
+    'application/json',
+    '{"ö":1}',
+  ]);
+  expect((await body.binary()).toString()).toBe('{"ö":1}');
+});
+
+test.each<[string, (response: ServerResponse) => void]>([
+  ['before the answer', () => {}],
+  ['in the middle of it', (response) => void response.write('{')],
+])('ends with the reason of its signal, %s', async (_when, begin) => {
+  const given = new AbortController();
+  answer = (_request, response) => {
+    begin(response);
+    setImmediate(() => given.abort(new Error('enough')));
+  };
+  const call = new RequestContext(url, HttpMethod.GET);
+  call.setSignal(given.signal);
+  await expect(API_REQUESTS.send(call).toPromise()).rejects.toThrow('enough');
+});
+
+test('fails where the connection breaks in the middle of an answer', async () => {
+  answer = (_request, response) => void response.write('{', () => response.destroy());
+  const call = new RequestContext(url, HttpMethod.GET);
+  await expect(API_REQUESTS.send(call).toPromise()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
+});
