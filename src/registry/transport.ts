@@ -175,6 +175,7 @@ export class Transport {
 
 /** Frees the connection for the next request; an answer that goes on and on costs the connection instead. */
 async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
-  const signal = AbortSignal.timeout(DISCARD_TIMEOUT_MS);
-  await body.dump({ limit: MAX_DISCARDED_BYTES, signal }).catch(() => {});
+  const timer = setTimeout(() => body.destroy(), DISCARD_TIMEOUT_MS);
+  await body.dump({ limit: MAX_DISCARDED_BYTES }).catch(() => {});
+  clearTimeout(timer);
 }
