@@ -64,5 +64,5 @@ export function missingByRegistry(all: readonly WatchedDigest[]): ReadonlyMap<st
 
 function described({ reference, digest, secrets, uses }: WatchedDigest): MissingDigest {
   const { namespace } = secrets;
-  return { repository: repositoryName(reference), digest, namespace, uses: [...uses.values()] };
+  return { repository: repositoryName(reference), digest, namespace, uses };
 }

@@ -32,8 +32,8 @@ export interface WatchedDigest {
   readonly reference: ImageReference;
   readonly digest: string;
   readonly secrets: PodPullSecrets;
-  /** By revision, the latest last. */
-  readonly uses: Map<string, DigestUse>;
+  /** One for each revision, the latest last. */
+  uses: readonly DigestUse[];
   /** Not asked before. */
   dueAtMs: number;
   /** `unclear`: it had its turn, and nobody said yes or no so far. */
@@ -98,7 +98,8 @@ export class WatchedDigests {
     const noted = [revision.namespace, revision.uid, reference.written, digest, ...secrets.names].join(' ');
     if (nowMs - (this.#lately.get(noted) ?? -Infinity) < LATELY_MS) return;
     if (noted.length <= MAX_LATELY_LENGTH) this.#lately.set(noted, nowMs);
-    const image = `${repositoryName(reference)}@${digest}`;
+    // As one flat text, since it is kept.
+    const image = [repositoryName(reference), digest].join('@');
     const puller = JSON.stringify([secrets.namespace, ...secrets.names]);
     const key = `${puller} ${image}`;
     let watched = this.#digests.get(key);
@@ -110,7 +111,7 @@ export class WatchedDigests {
         reference,
         digest,
         secrets,
-        uses: new Map(),
+        uses: [],
         dueAtMs: this.#options.firstTurnMs(),
         standing: 'unasked',
         answer: undefined,
@@ -119,7 +120,7 @@ export class WatchedDigests {
       };
       this.#digests.set(key, watched);
     }
-    keepUse(watched.uses, { revision, owner, reference: normalizedName(reference) });
+    watched.uses = withUse(watched.uses, { revision, owner, reference: normalizedName(reference) });
   }
 
   /** Those that Pods got in the last day, the one that was served the longest ago first. */
@@ -133,16 +134,11 @@ export class WatchedDigests {
   }
 }
 
-/** Keeps the last few. */
-function keepUse(uses: Map<string, DigestUse>, use: DigestUse): void {
+/** The last few, with this one. */
+function withUse(uses: readonly DigestUse[], use: DigestUse): readonly DigestUse[] {
   const { owner, revision } = use;
   const { apiVersion, kind, name, uid } = owner;
   const key = revisionKey(revision);
-  if (apiVersion.length + kind.length + name.length + uid.length + key.length > MAX_OWNER_LENGTH) return;
-  uses.delete(key);
-  uses.set(key, use);
-  for (const oldest of uses.keys()) {
-    if (uses.size <= MAX_USES) break;
-    uses.delete(oldest);
-  }
+  if (apiVersion.length + kind.length + name.length + uid.length + key.length > MAX_OWNER_LENGTH) return uses;
+  return [...uses.filter((other) => revisionKey(other.revision) !== key), use].slice(-MAX_USES);
 }

@@ -100,7 +100,8 @@ export function repositoryName(reference: ImageReference): string {
 export function normalizedName(reference: ImageReference): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
   const digest = reference.digest === undefined ? '' : `@${reference.digest}`;
-  return `${repositoryName(reference)}${tag}${digest}`;
+  // As one flat text, since it is kept: a template's is a tree of its parts.
+  return [repositoryName(reference), tag, digest].join('');
 }
 
 /**

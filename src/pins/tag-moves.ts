@@ -33,8 +33,8 @@ interface Known {
   /** When it meant that, in milliseconds since 1970; -Infinity before all dates, NaN where nobody knows. */
   newestAtMs: number;
   isPinned: boolean;
-  /** Digests that it moved away from, and whether that was told. */
-  readonly left: Map<string, boolean>;
+  /** Digests that it moved away from, and whether that was told; most tags never move. */
+  left: Map<string, boolean> | undefined;
 }
 
 const MAX_LEFT = 8;
@@ -80,7 +80,7 @@ export class TagMoves {
     if (known.newest !== digest) {
       const laterMs = atMs - known.newestAtMs;
       if (laterMs > UNCERTAIN_MS) this.#move(known, { reference, digest, atMs }, revision);
-      else if (laterMs < -UNCERTAIN_MS && !known.left.has(digest)) keep(known.left, digest, false);
+      else if (laterMs < -UNCERTAIN_MS && !known.left?.has(digest)) keep(known, digest, false);
     }
     if (known.newest === digest) {
       if (!Number.isNaN(atMs) && !(known.newestAtMs >= atMs)) known.newestAtMs = atMs;
@@ -99,7 +99,7 @@ export class TagMoves {
   #knownOf(reference: string, digest: string, atMs: number): Known | undefined {
     const known = this.#tags.get(reference);
     if (known !== undefined || reference.length > MAX_REFERENCE_LENGTH) return known;
-    const first = { newest: digest, newestAtMs: atMs, isPinned: false, left: new Map<string, boolean>() };
+    const first = { newest: digest, newestAtMs: atMs, isPinned: false, left: undefined };
     this.#tags.set(reference, first);
     return first;
   }
@@ -110,17 +110,17 @@ export class TagMoves {
     revision: Revision | undefined,
   ): void {
     const { newest: from, isPinned } = known;
-    keep(known.left, from, isPinned);
-    known.left.delete(digest);
+    keep(known, from, isPinned);
+    known.left?.delete(digest);
     Object.assign(known, { newest: digest, newestAtMs: atMs, isPinned: false });
     if (isPinned) this.#tellMoved({ reference, from, to: digest }, revision);
   }
 
   #serveOld(known: Known, move: TagMove, revision: Revision, pods: number): void {
-    const isTold = known.left.get(move.from);
+    const isTold = known.left?.get(move.from);
     if (isTold === undefined) return;
     if (!isTold) {
-      keep(known.left, move.from, true);
+      keep(known, move.from, true);
       this.#tellMoved(move, revision);
     }
     for (const { oldServed } of this.#listeners) oldServed?.(move, revision, pods);
@@ -132,7 +132,8 @@ export class TagMoves {
 }
 
 /** Keeps the last few. */
-function keep(left: Map<string, boolean>, digest: string, isTold: boolean): void {
+function keep(known: Known, digest: string, isTold: boolean): void {
+  const left = (known.left ??= new Map());
   left.delete(digest);
   left.set(digest, isTold);
   for (const oldest of left.keys()) {

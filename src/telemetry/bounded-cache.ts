@@ -45,26 +45,44 @@ export interface BoundedCacheState {
 /** Caches by name, to be looked at when metrics are asked for. */
 export type WatchedCaches = Readonly<Partial<Record<BoundedCacheName, BoundedCacheState>>>;
 
+type Options<K extends {}, V extends {}> = LRUCache.OptionsMaxLimit<K, V, unknown>;
+
+/** From so many entries on room is taken as they come: most large caches hold few. */
+const LARGE = 1_000;
+
 /** An LRUCache that counts what it drops for want of room; every cache in samebytes is one. */
 export class BoundedCache<K extends {}, V extends {}> extends LRUCache<K, V> implements BoundedCacheState {
   readonly #dropped: { count: number };
+  readonly #max: number;
 
-  constructor(options: LRUCache.OptionsMaxLimit<K, V, unknown>) {
+  constructor(options: Options<K, V>) {
     const { dispose } = options;
     const dropped = { count: 0 };
     super({
-      ...options,
+      ...withoutRoom(options),
       dispose: (value, key, reason) => {
         if (reason === 'evict') dropped.count += 1;
         dispose?.(value, key, reason);
       },
     });
     this.#dropped = dropped;
+    this.#max = options.max;
+  }
+
+  override get max(): number {
+    return this.#max;
   }
 
   get evictions(): number {
     return this.#dropped.count;
   }
+}
+
+/** The same limit as one of size, for which no room is taken beforehand: each entry has the size 1. */
+function withoutRoom<K extends {}, V extends {}>(options: Options<K, V>): LRUCache.Options<K, V, unknown> {
+  const { max, ...others } = options;
+  if (max < LARGE || others.maxSize !== undefined) return options;
+  return { ...others, maxSize: max, sizeCalculation: () => 1 };
 }
 
 /** Several caches of one kind, looked at as one. */
