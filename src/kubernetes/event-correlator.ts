@@ -21,8 +21,8 @@ export interface EventCorrelatorOptions {
 }
 
 interface Similar {
-  /** Hashes of them: forty thousand messages would be half of the heap that the manifests give. */
-  readonly messages: Set<string>;
+  /** Hashes of them, each once: forty thousand messages would be half of the heap that the manifests give. */
+  readonly messages: readonly string[];
   readonly lastMs: number;
 }
 
@@ -31,7 +31,10 @@ interface Bucket {
   readonly filledMs: number;
 }
 
-type Observed = Pick<CorrelatedEvent, 'name' | 'count' | 'firstAt'>;
+interface Observed extends Pick<CorrelatedEvent, 'name' | 'count'> {
+  /** In milliseconds since 1970: a date takes six times as much. */
+  readonly firstMs: number;
+}
 
 /** The numbers of client-go (tools/record/events_cache.go, v0.36). */
 const MAX_REMEMBERED = 4096;
@@ -73,30 +76,33 @@ export class EventCorrelator {
   observe(event: OwnerEvent, times = 1): CorrelatedEvent | undefined {
     const about = aboutOf(event);
     const whole = { ...event, message: fittingMessage(event.message) };
-    const isCombined = this.#isCombined(`${about} ${event.reason}`, whole.message);
+    const isCombined = this.#isCombined(hashOf(`${about} ${event.reason}`), whole.message);
     const message = isCombined
       ? fittingMessage(`(combined from similar events): ${whole.message}`)
       : whole.message;
-    const key = `${about} ${event.reason}${isCombined ? '' : ` ${message}`}`;
+    const key = hashOf(`${about} ${event.reason}${isCombined ? '' : ` ${message}`}`);
     const before = this.#observed.get(key);
-    const observed = before ?? { name: nameFor(event), count: 0, firstAt: this.#options.date() };
-    const after = { ...observed, count: observed.count + times };
+    const { name, count, firstMs } = before ?? {
+      name: nameFor(event),
+      count: 0,
+      firstMs: this.#options.date().getTime(),
+    };
+    const after = { name, count: count + times, firstMs };
     this.#observed.set(key, after);
-    if (!this.#mayWrite(about)) return undefined;
-    return { ...whole, ...after, message, isNew: before === undefined };
+    if (!this.#mayWrite(hashOf(about))) return undefined;
+    const firstAt = new Date(firstMs);
+    return { ...whole, name, count: after.count, firstAt, message, isNew: before === undefined };
   }
 
   #isCombined(key: string, text: string): boolean {
-    const message = createHash('sha256').update(text).digest('base64');
+    const message = hashOf(text);
     const nowMs = this.#options.now();
     const before = this.#similar.get(key);
     const isRecent = before !== undefined && nowMs - before.lastMs <= SIMILAR_MS;
-    const messages = isRecent ? before.messages : new Set<string>();
-    messages.add(message);
-    this.#similar.set(key, { messages, lastMs: nowMs });
-    if (messages.size < MAX_SIMILAR) return false;
-    messages.delete(message);
-    return true;
+    const others = isRecent ? before.messages.filter((other) => other !== message) : [];
+    const isCombined = others.length >= MAX_SIMILAR - 1;
+    this.#similar.set(key, { messages: isCombined ? others : [...others, message], lastMs: nowMs });
+    return isCombined;
   }
 
   #mayWrite(key: string): boolean {
@@ -107,6 +113,11 @@ export class EventCorrelator {
     this.#buckets.set(key, { tokens: isAllowed ? filled - 1 : filled, filledMs: nowMs });
     return isAllowed;
   }
+}
+
+/** What is remembered is compared and never read: of long texts this is enough. */
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
 }
 
 function aboutOf({ namespace, owner, type }: OwnerEvent): string {
