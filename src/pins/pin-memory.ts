@@ -1,6 +1,7 @@
+import { PackedCache } from '../packed/packed-cache.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { ImagePin, PinnedImage } from './image-pin.ts';
-import type { Revision } from './revision.ts';
+import { revisionKey, type Revision } from './revision.ts';
 
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
@@ -16,9 +17,9 @@ export interface PinMemoryOptions {
 }
 
 /** Long pins count for several: memory is bounded by what they hold, not by their number alone. Eight images take this. */
-const USUAL_CHARACTERS = 2_048;
+const USUAL_BYTES = 1_024;
 /** The longest pin there can be, of 128 images: it is kept even where hardly any are. */
-const MAX_CHARACTERS = 128 * 1_024;
+const MAX_BYTES = 128 * 1_024;
 /** How long a deletion is remembered, so that what was read before it is not kept after it. */
 const TOMBSTONE_MS = 60_000;
 const MAX_TOMBSTONES = 10_000;
@@ -28,23 +29,19 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  /** Each pin as one text: objects would take twice as much, and admission reads few at a time. */
-  readonly #pins: BoundedCache<string, string>;
-  /** Keys by the id of the pin that they hold. */
-  readonly #keys = new Map<string, string>();
+  /** Each pin as its values, which are found by the revision's key, and by the id. */
+  readonly #pins: PackedCache;
   readonly #tombstones: BoundedCache<string, true>;
   #epoch: Mark = 0;
   #open = false;
 
   constructor({ maxPins, now }: PinMemoryOptions) {
-    this.#pins = new BoundedCache({
+    this.#pins = new PackedCache({
       max: maxPins,
-      maxSize: Math.max(maxPins * USUAL_CHARACTERS, MAX_CHARACTERS),
-      sizeCalculation: (text) => text.length,
-      dispose: (text, key) => {
-        const id = idIn(text);
-        if (this.#keys.get(id) === key) this.#keys.delete(id);
-      },
+      maxBytes: Math.max(maxPins * USUAL_BYTES, MAX_BYTES),
+      headTexts: HEAD_TEXTS,
+      keyOf: keyIn,
+      idOf: idIn,
     });
     this.#tombstones = new BoundedCache({
       max: MAX_TOMBSTONES,
@@ -69,8 +66,16 @@ export class PinMemory {
   }
 
   get(key: string): ImagePin | undefined {
-    const text = this.#pins.get(key);
-    return text === undefined ? undefined : readPin(text);
+    const texts = this.#pins.get(key);
+    return texts && readPin(texts);
+  }
+
+  /**
+   * What tells the pin under this key from any other, earlier or later one; undefined where none is kept. Counts as use.
+   * It is the pin itself as it is kept, so that nothing has to be kept beside it.
+   */
+  version(key: string): string | undefined {
+    return this.#pins.bytes(key)?.toString('latin1');
   }
 
   /** What tells the pin under this key from any other, earlier or later one; undefined where none is kept. Counts as use. */
@@ -83,21 +88,17 @@ export class PinMemory {
     return this.#epoch;
   }
 
-  /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
+  /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. `key` is its revision's. */
   remember(key: string, pin: ImagePin, mark: Mark): void {
     if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
-    this.#pins.set(key, writePin(pin));
-    if (this.#pins.has(key)) this.#keys.set(pin.id, key);
+    if (key === revisionKey(pin.revision)) this.#pins.set(writePin(pin));
   }
 
   /** The pin with this id was deleted. Returns it where it was kept. */
   forget(id: string): ImagePin | undefined {
     this.#tombstones.set(id, true);
-    const key = this.#keys.get(id);
-    if (key === undefined) return undefined;
-    const text = this.#pins.peek(key);
-    this.#pins.delete(key);
-    return text === undefined ? undefined : readPin(text);
+    const texts = this.#pins.deleteById(id);
+    return texts && readPin(texts);
   }
 
   /** From now on every deletion is told by {@link forget}. What was read before may have been deleted before. */
@@ -111,40 +112,42 @@ export class PinMemory {
     this.#open = false;
     this.#epoch += 1;
     this.#pins.clear();
-    this.#keys.clear();
   }
 }
 
-/** A pin as it is kept: the values alone, since names of fields would be half of it. */
+/** A pin as it is kept: the values alone, first those that tell whose it is. What is not there is an empty text. */
 type Written = readonly [
-  apiVersion: string,
+  id: string,
+  namespace: string,
   kind: string,
   name: string,
   uid: string,
-  namespace: string,
+  apiVersion: string,
   hash: string,
   workloadKind: string,
   workloadName: string,
   ...images: string[],
 ];
+const HEAD_TEXTS = 5;
 
-/** The id, and behind it the values as JSON. Ids have no line breaks. What is not there is an empty text. */
-function writePin({ id, revision, images }: ImagePin): string {
+function writePin({ id, revision, images }: ImagePin): Written {
   const { apiVersion, kind, name, uid, namespace, hash = '', workload } = revision;
   const above = [workload?.kind ?? '', workload?.name ?? ''] as const;
   const values = images.flatMap((image) => [image.reference, image.digest, image.resolvedAt, image.source]);
-  const written: Written = [apiVersion, kind, name, uid, namespace, hash, ...above, ...values];
-  return `${id}\n${JSON.stringify(written)}`;
+  return [id, namespace, kind, name, uid, apiVersion, hash, ...above, ...values];
 }
 
-function idIn(text: string): string {
-  return text.slice(0, text.indexOf('\n'));
+function idIn([id = '']: readonly string[]): string {
+  return id;
 }
 
-function readPin(text: string): ImagePin {
-  const id = idIn(text);
-  const written: Written = JSON.parse(text.slice(id.length + 1));
-  const [apiVersion, kind, name, uid, namespace, hash, workloadKind, workloadName, ...values] = written;
+function keyIn([, namespace = '', kind = '', name = '', uid = '']: readonly string[]): string {
+  return revisionKey({ namespace, kind, name, uid });
+}
+
+function readPin(texts: readonly string[]): ImagePin {
+  const [id, namespace, kind, name, uid, apiVersion, hash, workloadKind, workloadName, ...values] =
+    texts as Written;
   const images: PinnedImage[] = [];
   for (let index = 0; index + 3 < values.length; index += 4) {
     const [reference = '', digest = '', resolvedAt = '', source] = values.slice(index, index + 4);

@@ -113,7 +113,12 @@ export function ownerOf(metadata: PodMetadata, namespace: string): PodOwner {
  * One text for one revision. Namespace, kind and name are part of it beside the uid, as they are in what is recorded: a
  * Pod's author can claim another's uid, and must not get into its memory under a name of their own.
  */
-export function revisionKey({ namespace, kind, name, uid }: Revision): string {
+export function revisionKey({
+  namespace,
+  kind,
+  name,
+  uid,
+}: Pick<Revision, 'namespace' | 'kind' | 'name' | 'uid'>): string {
   // As one flat text, since it is kept: a template's is a tree of its parts.
   return [namespace, kind, name, uid].join('/');
 }

@@ -1,3 +1,4 @@
+import { PackedCache } from '../packed/packed-cache.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 
 /** What a tag meant, and when the request that said so was started. */
@@ -21,12 +22,13 @@ export interface TagCacheOptions {
  * asks: a birth, a `follow` Pod or an immutable tag. Failures expire by themselves.
  */
 export class TagCache {
-  readonly #answers: BoundedCache<string, TagAnswer>;
+  /** Key, digest and time of each. */
+  readonly #answers: PackedCache;
   readonly #failures: BoundedCache<string, Error>;
   readonly #now: () => number;
 
   constructor({ maxTags, maxFailures, now }: TagCacheOptions) {
-    this.#answers = new BoundedCache({ max: maxTags });
+    this.#answers = new PackedCache({ max: maxTags, headTexts: 1, keyOf: ([key = '']) => key });
     this.#failures = new BoundedCache({ max: maxFailures, ttlResolution: 0, perf: { now } });
     this.#now = now;
   }
@@ -37,14 +39,15 @@ export class TagCache {
 
   /** The last answer for `key` that is at most `maxAgeMs` old, counted from when it was asked for. */
   answer(key: string, maxAgeMs: number): TagAnswer | undefined {
-    const answer = this.#answers.get(key);
+    const answer = this.#last(key);
     return answer !== undefined && this.ageMs(answer) <= maxAgeMs ? answer : undefined;
   }
 
   /** Keeps an answer, unless a later request has answered already. */
-  keep(key: string, answer: TagAnswer): void {
-    const kept = this.#answers.peek(key);
-    if (kept === undefined || kept.askedAtMs <= answer.askedAtMs) this.#answers.set(key, answer);
+  keep(key: string, { digest, askedAtMs }: TagAnswer): void {
+    const kept = this.#last(key);
+    if (kept === undefined || kept.askedAtMs <= askedAtMs)
+      this.#answers.set([key, digest, String(askedAtMs)]);
   }
 
   /** How old an answer is, in milliseconds since its request was started. */
@@ -59,5 +62,10 @@ export class TagCache {
 
   keepFailure(key: string, failure: Error, ttlMs: number): void {
     if (ttlMs > 0) this.#failures.set(key, failure, { ttl: ttlMs });
+  }
+
+  #last(key: string): TagAnswer | undefined {
+    const [, digest, askedAtMs] = this.#answers.get(key) ?? [];
+    return digest === undefined ? undefined : { digest, askedAtMs: Number(askedAtMs) };
   }
 }

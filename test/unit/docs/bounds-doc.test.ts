@@ -8,7 +8,7 @@ const page = readFileSync(join(ROOT, 'docs/bounds.md'), 'utf8');
 
 /** What keeps things for longer than a call: caches, agents and collections in fields of a class, and gates. */
 const KEEPS =
-  /(?:this\.#\w+ = |^ {2}(?:readonly )?#\w+(?:: [^=\n]+)? = )new (?:BoundedCache|Map|Set|Slots|ByKey|Agent|ByteBudget)\b|= new (?:Gate|ByteBudget|Pool)\(/m;
+  /(?:this\.#\w+ = |^ {2}(?:readonly )?#\w+(?:: [^=\n]+)? = )new (?:BoundedCache|PackedCache|Map|Set|Slots|ByKey|Agent|ByteBudget)\b|= new (?:Gate|ByteBudget|Pool)\(/m;
 
 const keeping = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
   .map((file) => `src/${file.replaceAll('\\', '/')}`)

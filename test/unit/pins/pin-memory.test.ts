@@ -1,10 +1,20 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { ImagePin, PinnedImage } from '../../../src/pins/image-pin.ts';
 import { PinMemory } from '../../../src/pins/pin-memory.ts';
+import { revisionKey, type Revision } from '../../../src/pins/revision.ts';
 import { FakeClock } from '../../support/clock.ts';
 
-const REVISION = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'u', namespace: 'shop' };
-const pin = (id: string): ImagePin => ({ revision: REVISION, images: [], id });
+const revision = (uid: string): Revision => ({
+  apiVersion: 'apps/v1',
+  kind: 'ReplicaSet',
+  name: 'web',
+  uid,
+  namespace: 'shop',
+});
+const REVISION = revision('a');
+const A = revisionKey(REVISION);
+const B = revisionKey(revision('b'));
+const pin = (id: string, of: Revision = REVISION): ImagePin => ({ revision: of, images: [], id });
 const image = (name: string, source: PinnedImage['source']): PinnedImage => ({
   reference: `registry.test/shop/${name}:1.0`,
   digest: `sha256:${'0'.repeat(64)}`,
@@ -22,25 +32,25 @@ beforeEach(() => {
 });
 
 test('keeps nothing while nobody follows deletions', () => {
-  memory.remember('a', pin('1'), memory.mark());
-  expect(memory.get('a')).toBeUndefined();
+  memory.remember(A, pin('1'), memory.mark());
+  expect(memory.get(A)).toBeUndefined();
   memory.open();
-  expect(memory.get('a')).toBeUndefined();
+  expect(memory.get(A)).toBeUndefined();
 });
 
 test('does not keep what was read before deletions were followed: it may have been deleted in between', () => {
   const mark = memory.mark();
   memory.open();
-  memory.remember('a', pin('1'), mark);
-  expect(memory.get('a')).toBeUndefined();
+  memory.remember(A, pin('1'), mark);
+  expect(memory.get(A)).toBeUndefined();
 });
 
 describe('while deletions are followed', () => {
   beforeEach(() => memory.open());
 
   test('keeps what was read', () => {
-    memory.remember('a', pin('1'), memory.mark());
-    expect(memory.get('a')).toEqual(pin('1'));
+    memory.remember(A, pin('1'), memory.mark());
+    expect(memory.get(A)).toEqual(pin('1'));
   });
 
   test.each<[string, ImagePin]>([
@@ -52,55 +62,114 @@ describe('while deletions are followed', () => {
     ['with images', { ...pin('1'), images: [image('a', 'resolved'), image('b', 'adopted')] }],
     ['with as many images as there can be', { ...pin('1'), images: Array.from({ length: 128 }, longImage) }],
   ])('keeps all of a pin %s, and gives it back at its deletion', (_what, whole) => {
-    memory.remember('a', whole, memory.mark());
-    expect(memory.get('a')).toEqual(whole);
+    memory.remember(A, whole, memory.mark());
+    expect(memory.get(A)).toEqual(whole);
     expect(memory.forget('1')).toEqual(whole);
   });
 
   test('forgets a pin that was deleted, and no other', () => {
-    memory.remember('a', pin('1'), memory.mark());
-    memory.remember('b', pin('2'), memory.mark());
+    memory.remember(A, pin('1'), memory.mark());
+    memory.remember(B, pin('2', revision('b')), memory.mark());
     memory.forget('1');
-    expect([memory.get('a'), memory.get('b')]).toEqual([undefined, pin('2')]);
+    expect([memory.get(A), memory.get(B)]).toEqual([undefined, pin('2', revision('b'))]);
   });
 
   test('does not keep a pin whose deletion came before it did', () => {
     const mark = memory.mark();
     memory.forget('1');
-    memory.remember('a', pin('1'), mark);
-    expect(memory.get('a')).toBeUndefined();
-    memory.remember('a', pin('2'), mark);
-    expect(memory.get('a')).toEqual(pin('2'));
+    memory.remember(A, pin('1'), mark);
+    expect(memory.get(A)).toBeUndefined();
+    memory.remember(A, pin('2'), mark);
+    expect(memory.get(A)).toEqual(pin('2'));
   });
 
   test('does not keep what was read before a gap', () => {
     const mark = memory.mark();
     memory.close();
     memory.open();
-    memory.remember('a', pin('1'), mark);
-    expect(memory.get('a')).toBeUndefined();
+    memory.remember(A, pin('1'), mark);
+    expect(memory.get(A)).toBeUndefined();
   });
 
   test('is empty after a gap', () => {
-    memory.remember('a', pin('1'), memory.mark());
+    memory.remember(A, pin('1'), memory.mark());
     memory.close();
-    expect([memory.get('a'), memory.size]).toEqual([undefined, 0]);
+    expect([memory.get(A), memory.size]).toEqual([undefined, 0]);
   });
 
   test('knows the pin of a revision that got a new one, by its new id', () => {
-    memory.remember('a', pin('1'), memory.mark());
-    memory.remember('a', pin('2'), memory.mark());
+    memory.remember(A, pin('1'), memory.mark());
+    memory.remember(A, pin('2'), memory.mark());
     memory.forget('1');
-    expect(memory.get('a')).toEqual(pin('2'));
+    expect(memory.get(A)).toEqual(pin('2'));
     memory.forget('2');
-    expect(memory.get('a')).toBeUndefined();
+    expect(memory.get(A)).toBeUndefined();
   });
 
   test('is bounded, however many pins there are', () => {
     for (let index = 0; index < 1_000; index += 1)
-      memory.remember(`k${index}`, pin(`id${index}`), memory.mark());
+      memory.remember(
+        revisionKey(revision(`${index}`)),
+        pin(`id${index}`, revision(`${index}`)),
+        memory.mark(),
+      );
     expect(memory.size).toBe(3);
     for (let index = 0; index < 1_000; index += 1) memory.forget(`id${index}`);
     expect(memory.size).toBe(0);
+  });
+
+  test('does not keep a pin under the key of another revision', () => {
+    memory.remember(B, pin('1'), memory.mark());
+    expect([memory.get(A), memory.get(B), memory.size]).toEqual([undefined, undefined, 0]);
+  });
+
+  test('forgets the one that was used the longest ago, also where only its version was asked for', () => {
+    for (const uid of ['a', 'b', 'c'])
+      memory.remember(revisionKey(revision(uid)), pin(uid, revision(uid)), memory.mark());
+    memory.version(A);
+    memory.remember(revisionKey(revision('d')), pin('d', revision('d')), memory.mark());
+    expect([memory.get(A)?.id, memory.get(B)?.id]).toEqual(['a', undefined]);
+    expect(memory.caches.pin?.evictions).toBe(1);
+  });
+
+  describe('the version of a pin', () => {
+    const withImage = { ...pin('1'), images: [image('a', 'resolved')] };
+
+    test('is there where a pin is kept, and stays as long as it does', () => {
+      expect(memory.version(A)).toBeUndefined();
+      memory.remember(A, withImage, memory.mark());
+      const version = memory.version(A);
+      memory.remember(A, withImage, memory.mark());
+      expect([typeof version, memory.version(A), memory.version(B)]).toEqual(['string', version, undefined]);
+    });
+
+    test.each<[string, ImagePin]>([
+      ['gets one more image', { ...withImage, images: [...withImage.images, image('b', 'resolved')] }],
+      ['is born again with another id', { ...withImage, id: '2' }],
+      ['is that of other digests', { ...withImage, images: [image('a', 'adopted')] }],
+    ])('is another one once it %s', (_what, later) => {
+      memory.remember(A, withImage, memory.mark());
+      const before = memory.version(A);
+      memory.remember(A, later, memory.mark());
+      expect(memory.version(A)).toEqual(expect.any(String));
+      expect(memory.version(A)).not.toBe(before);
+    });
+
+    test('is gone when it was deleted, and another one for the pin that comes after it', () => {
+      memory.remember(A, withImage, memory.mark());
+      const before = memory.version(A);
+      memory.forget('1');
+      expect(memory.version(A)).toBeUndefined();
+      memory.remember(A, { ...withImage, id: '2' }, memory.mark());
+      expect(memory.version(A)).not.toBe(before);
+    });
+
+    test('is gone after a gap', () => {
+      memory.remember(A, withImage, memory.mark());
+      memory.close();
+      expect(memory.version(A)).toBeUndefined();
+      memory.open();
+      expect(memory.version(A)).toBeUndefined();
+    });
   });
 });
