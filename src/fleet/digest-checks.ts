@@ -4,7 +4,7 @@ import type { RegistryClient } from '../registry/client.ts';
 import { RegistryError } from '../registry/errors.ts';
 import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { missingByRegistry, MissingDigests, type MissingDigestListener } from './missing-digests.ts';
-import { WatchedDigests, type DigestAnswer, type WatchedDigest } from './watched-digests.ts';
+import { detailsOf, WatchedDigests, type DigestAnswer, type WatchedDigest } from './watched-digests.ts';
 
 export interface DigestChecksOptions {
   readonly manifests: Pick<RegistryClient, 'hasManifest'>;
@@ -115,7 +115,7 @@ export class DigestChecks {
   }
 
   async #ask(watched: WatchedDigest, signal: AbortSignal): Promise<DigestAnswer['is'] | undefined> {
-    const { reference, digest, secrets } = watched;
+    const { reference, digest, secrets } = detailsOf(watched);
     const { keychain, manifests, now } = this.#options;
     // Before the Secret is read: at its next turn its own answer has to be too old to be shared.
     const askedAtMs = now();

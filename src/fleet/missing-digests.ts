@@ -1,5 +1,5 @@
 import { repositoryName } from '../image/reference.ts';
-import type { DigestUse, WatchedDigest } from './watched-digests.ts';
+import { detailsOf, type DigestUse, type WatchedDigest } from './watched-digests.ts';
 
 /** A digest that a registry does not have any more, as the Pods of one namespace pull it. */
 export interface MissingDigest {
@@ -62,7 +62,8 @@ export function missingByRegistry(all: readonly WatchedDigest[]): ReadonlyMap<st
   );
 }
 
-function described({ reference, digest, secrets, uses }: WatchedDigest): MissingDigest {
+function described(watched: WatchedDigest): MissingDigest {
+  const { reference, digest, secrets, uses } = detailsOf(watched);
   const { namespace } = secrets;
   return { repository: repositoryName(reference), digest, namespace, uses };
 }

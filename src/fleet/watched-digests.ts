@@ -1,5 +1,13 @@
 import type { PodPullSecrets } from '../credentials/keychain.ts';
-import { hostOf, normalizedName, repositoryName, type ImageReference } from '../image/reference.ts';
+import {
+  hostOf,
+  normalizedName,
+  parseReference,
+  repositoryName,
+  type ImageReference,
+} from '../image/reference.ts';
+import { packTexts, unpackTexts } from '../packed/texts.ts';
+import { REVISION_TEXTS, revisionIn, textsOf } from '../pins/revision-texts.ts';
 import { revisionKey, type OwnerReference, type Revision } from '../pins/revision.ts';
 import type { ServedDigest } from '../pins/served-digest.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
@@ -29,11 +37,8 @@ export interface WatchedDigest {
   /** Who pulls: the namespace and the names of its pull secrets. */
   readonly puller: string;
   readonly registry: string;
-  readonly reference: ImageReference;
-  readonly digest: string;
-  readonly secrets: PodPullSecrets;
-  /** One for each revision, the latest last. */
-  uses: readonly DigestUse[];
+  /** {@link PullDetails} as one text: most digests are never asked about, and objects take three times as much. */
+  details: string;
   /** Not asked before. */
   dueAtMs: number;
   /** `unclear`: it had its turn, and nobody said yes or no so far. */
@@ -44,6 +49,15 @@ export interface WatchedDigest {
   seenBy: string | undefined;
   /** Listeners believe that it is missing. */
   isTold: boolean;
+}
+
+/** What is pulled, with which secrets, and for whom. */
+export interface PullDetails {
+  readonly reference: ImageReference;
+  readonly digest: string;
+  readonly secrets: PodPullSecrets;
+  /** One for each revision, the latest last. */
+  readonly uses: readonly DigestUse[];
 }
 
 export interface WatchedDigestsOptions {
@@ -102,25 +116,25 @@ export class WatchedDigests {
     const image = [repositoryName(reference), digest].join('@');
     const puller = JSON.stringify([secrets.namespace, ...secrets.names]);
     const key = `${puller} ${image}`;
-    let watched = this.#digests.get(key);
-    if (watched === undefined) {
-      watched = {
-        image,
-        puller,
-        registry: hostOf(reference),
-        reference,
-        digest,
-        secrets,
-        uses: [],
-        dueAtMs: this.#options.firstTurnMs(),
-        standing: 'unasked',
-        answer: undefined,
-        seenBy: undefined,
-        isTold: false,
-      };
-      this.#digests.set(key, watched);
+    const known = this.#digests.get(key);
+    const use = { revision, owner, reference: normalizedName(reference) };
+    const uses = withUse(known === undefined ? [] : detailsOf(known).uses, use);
+    const details = writeDetails({ reference, digest, secrets, uses });
+    if (known !== undefined) {
+      known.details = details;
+      return;
     }
-    watched.uses = withUse(watched.uses, { revision, owner, reference: normalizedName(reference) });
+    this.#digests.set(key, {
+      image,
+      puller,
+      registry: hostOf(reference),
+      details,
+      dueAtMs: this.#options.firstTurnMs(),
+      standing: 'unasked',
+      answer: undefined,
+      seenBy: undefined,
+      isTold: false,
+    });
   }
 
   /** Those that Pods got in the last day, the one that was served the longest ago first. */
@@ -141,4 +155,38 @@ function withUse(uses: readonly DigestUse[], use: DigestUse): readonly DigestUse
   const key = revisionKey(revision);
   if (apiVersion.length + kind.length + name.length + uid.length + key.length > MAX_OWNER_LENGTH) return uses;
   return [...uses.filter((other) => revisionKey(other.revision) !== key), use].slice(-MAX_USES);
+}
+
+export function detailsOf({ details }: WatchedDigest): PullDetails {
+  const [written = '', digest = '', namespace = '', count, ...rest] = unpackTexts(
+    Buffer.from(details, 'latin1'),
+  );
+  const names = rest.splice(0, Number(count));
+  const uses: DigestUse[] = [];
+  while (rest.length > 0) {
+    const [reference = '', apiVersion = '', kind = '', name = '', uid = ''] = rest.splice(0, USE_TEXTS);
+    const owner = { apiVersion, kind, name, uid };
+    uses.push({ revision: revisionIn(rest.splice(0, REVISION_TEXTS)), owner, reference });
+  }
+  return { reference: parseReference(written), digest, secrets: { namespace, names }, uses };
+}
+
+/** Of a use, before the texts of its revision. */
+const USE_TEXTS = 5;
+
+function writeDetails({ reference, digest, secrets, uses }: PullDetails): string {
+  const { namespace, names } = secrets;
+  const texts = uses.flatMap(
+    ({ reference: normalized, owner: { apiVersion, kind, name, uid }, revision }) => [
+      normalized,
+      apiVersion,
+      kind,
+      name,
+      uid,
+      ...textsOf(revision),
+    ],
+  );
+  return packTexts([reference.written, digest, namespace, `${names.length}`, ...names, ...texts]).toString(
+    'latin1',
+  );
 }

@@ -1,6 +1,7 @@
 import { ApiException, type AppsV1Api, type V1ObjectMeta } from '@kubernetes/client-node';
 import type { OwnerReference } from '../pins/revision.ts';
-import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
+import { PackedCache } from '../packed/packed-cache.ts';
+import type { WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { endingWith, plainError } from './request-options.ts';
 
 const MAX_REMEMBERED = 5_000;
@@ -8,7 +9,8 @@ const MAX_REMEMBERED = 5_000;
 /** Who controls revisions: the Deployment above a ReplicaSet, the StatefulSet or DaemonSet of a ControllerRevision. */
 export class Workloads {
   readonly #api: Pick<AppsV1Api, 'readNamespacedReplicaSet' | 'readNamespacedControllerRevision'>;
-  readonly #known = new BoundedCache<string, OwnerReference | 'nobody'>({ max: MAX_REMEMBERED });
+  /** A key, and the four values of the controller where there is one. */
+  readonly #known = new PackedCache({ max: MAX_REMEMBERED, headTexts: 1, keyOf: ([key = '']) => key });
 
   constructor(api: Pick<AppsV1Api, 'readNamespacedReplicaSet' | 'readNamespacedControllerRevision'>) {
     this.#api = api;
@@ -31,10 +33,10 @@ export class Workloads {
     if (kind !== 'ReplicaSet' && kind !== 'ControllerRevision') return undefined;
     const key = `${namespace}/${kind}/${name}/${uid}`;
     const known = this.#known.get(key);
-    if (known !== undefined) return known === 'nobody' ? undefined : known;
+    if (known !== undefined) return ownerIn(known);
     const metadata = await this.#read(namespace, kind, name, signal);
     const found = metadata?.uid === uid ? controllerIn(metadata) : undefined;
-    this.#known.set(key, found ?? 'nobody');
+    this.#known.set(found === undefined ? [key] : [key, ...textsOf(found)]);
     return found;
   }
 
@@ -64,4 +66,13 @@ function controllerIn({ ownerReferences = [] }: V1ObjectMeta): OwnerReference | 
   if (found === undefined) return undefined;
   const { apiVersion, kind, name, uid } = found;
   return { apiVersion, kind, name, uid };
+}
+
+function textsOf({ apiVersion, kind, name, uid }: OwnerReference): readonly string[] {
+  return [apiVersion, kind, name, uid];
+}
+
+function ownerIn([, apiVersion, kind = '', name = '', uid = '']: readonly string[]):
+  OwnerReference | undefined {
+  return apiVersion === undefined ? undefined : { apiVersion, kind, name, uid };
 }

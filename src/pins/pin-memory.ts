@@ -1,7 +1,8 @@
 import { PackedCache } from '../packed/packed-cache.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import type { ImagePin, PinnedImage } from './image-pin.ts';
-import { revisionKey, type Revision } from './revision.ts';
+import { REVISION_TEXTS, revisionIn, textsOf } from './revision-texts.ts';
+import { revisionKey } from './revision.ts';
 
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
@@ -115,26 +116,13 @@ export class PinMemory {
   }
 }
 
-/** A pin as it is kept: the values alone, first those that tell whose it is. What is not there is an empty text. */
-type Written = readonly [
-  id: string,
-  namespace: string,
-  kind: string,
-  name: string,
-  uid: string,
-  apiVersion: string,
-  hash: string,
-  workloadKind: string,
-  workloadName: string,
-  ...images: string[],
-];
+/** So many texts of a pin tell whose it is: its id, and the first of its revision. */
 const HEAD_TEXTS = 5;
 
-function writePin({ id, revision, images }: ImagePin): Written {
-  const { apiVersion, kind, name, uid, namespace, hash = '', workload } = revision;
-  const above = [workload?.kind ?? '', workload?.name ?? ''] as const;
+/** A pin as it is kept: the values alone. */
+function writePin({ id, revision, images }: ImagePin): readonly string[] {
   const values = images.flatMap((image) => [image.reference, image.digest, image.resolvedAt, image.source]);
-  return [id, namespace, kind, name, uid, apiVersion, hash, ...above, ...values];
+  return [id, ...textsOf(revision), ...values];
 }
 
 function idIn([id = '']: readonly string[]): string {
@@ -146,21 +134,10 @@ function keyIn([, namespace = '', kind = '', name = '', uid = '']: readonly stri
 }
 
 function readPin(texts: readonly string[]): ImagePin {
-  const [id, namespace, kind, name, uid, apiVersion, hash, workloadKind, workloadName, ...values] =
-    texts as Written;
   const images: PinnedImage[] = [];
-  for (let index = 0; index + 3 < values.length; index += 4) {
-    const [reference = '', digest = '', resolvedAt = '', source] = values.slice(index, index + 4);
+  for (let index = 1 + REVISION_TEXTS; index + 3 < texts.length; index += 4) {
+    const [reference = '', digest = '', resolvedAt = '', source] = texts.slice(index, index + 4);
     images.push({ reference, digest, resolvedAt, source: source === 'adopted' ? 'adopted' : 'resolved' });
   }
-  const revision: Revision = {
-    apiVersion,
-    kind,
-    name,
-    uid,
-    namespace,
-    ...(hash === '' ? {} : { hash }),
-    ...(workloadName === '' ? {} : { workload: { kind: workloadKind, name: workloadName } }),
-  };
-  return { id, revision, images };
+  return { id: idIn(texts), revision: revisionIn(texts.slice(1)), images };
 }
