@@ -75,13 +75,8 @@ export class PinMemory {
    * What tells the pin under this key from any other, earlier or later one; undefined where none is kept. Counts as use.
    * It is the pin itself as it is kept, so that nothing has to be kept beside it.
    */
-  version(key: string): string | undefined {
-    return this.#pins.bytes(key)?.toString('latin1');
-  }
-
-  /** What tells the pin under this key from any other, earlier or later one; undefined where none is kept. Counts as use. */
   version(key: string): PinVersion | undefined {
-    return this.#pins.get(key);
+    return this.#pins.bytes(key)?.toString('latin1');
   }
 
   /** To be taken before a pin is read from where it is kept. */
