@@ -1,17 +1,12 @@
-import { createHash } from 'node:crypto';
 import { isManifestDigest } from '../image/digest.ts';
 import { normalizedName, parseReference } from '../image/reference.ts';
 import { isObject, type JsonObject } from '../json/json-object.ts';
-import type { ImagePin, PinnedImage } from '../pins/image-pin.ts';
+import { pinName, type ImagePin, type PinnedImage } from '../pins/image-pin.ts';
 import type { Revision } from '../pins/revision.ts';
 import type { ListedPin } from '../pins/tag-history.ts';
 
 /** The ImagePin's place in the API; a test holds it equal to manifests/base. */
 export const IMAGE_PINS = { group: 'samebytes.dev', version: 'v1alpha1', plural: 'imagepins' } as const;
-
-/** Room for a dash and a hash within the 253 characters of a name. */
-const MAX_NAME_PART = 240;
-const HASH_LENGTH = 10;
 
 /** An ImagePin as the API server gave it. */
 export interface ReadPin {
@@ -19,16 +14,6 @@ export interface ReadPin {
   readonly resourceVersion: string;
   /** What is wrong with entries that are not used: somebody wrote them by hand. */
   readonly problems: readonly string[];
-}
-
-/**
- * The name of a revision's pin: the revision's own and a short hash of its uid, so that it is the same in every process,
- * and another one for an owner that is made again under its old name.
- */
-export function pinName({ name, uid }: Pick<Revision, 'name' | 'uid'>): string {
-  const hash = createHash('sha256').update(uid).digest('hex').slice(0, HASH_LENGTH);
-  // A cut must not leave a dot or a dash before the dash.
-  return `${name.slice(0, MAX_NAME_PART).replace(/[-.]+$/, '')}-${hash}`;
 }
 
 /** The object that creates a revision's pin. It goes when the revision goes: garbage collection is Kubernetes' own. */

@@ -1,9 +1,9 @@
 import { ApiException, type CustomObjectsApi } from '@kubernetes/client-node';
 import { isObject } from '../json/json-object.ts';
-import { addImages, type ImagePin, type PinnedImage } from '../pins/image-pin.ts';
+import { addImages, pinName, type ImagePin, type PinnedImage } from '../pins/image-pin.ts';
 import { PinStoreError, type PinStore } from '../pins/pin-store.ts';
 import type { Revision } from '../pins/revision.ts';
-import { IMAGE_PINS, pinName, pinObject, readPinObject } from './image-pin-object.ts';
+import { IMAGE_PINS, pinObject, readPinObject } from './image-pin-object.ts';
 import { endingWith, plainCause } from './request-options.ts';
 
 type ObjectsApi = Pick<

@@ -136,7 +136,7 @@ export class PinWatch {
     if (typeof namespace !== 'string' || typeof name !== 'string' || typeof uid !== 'string') {
       throw new GapError('a deletion without a name');
     }
-    const pin = this.#options.memory.forget(uid);
+    const pin = this.#options.memory.forget({ namespace, name, id: uid });
     const bornAt = typeof creationTimestamp === 'string' ? creationTimestamp : undefined;
     const revision = pin?.revision ?? firstOwner(ownerReferences);
     this.#options.onEnded({ namespace, name, id: uid, revision, bornAt, pin });

@@ -10,7 +10,7 @@ const MAX_REMEMBERED = 5_000;
 export class Workloads {
   readonly #api: Pick<AppsV1Api, 'readNamespacedReplicaSet' | 'readNamespacedControllerRevision'>;
   /** A key, and the four values of the controller where there is one. */
-  readonly #known = new PackedCache({ max: MAX_REMEMBERED, headTexts: 1, keyOf: ([key = '']) => key });
+  readonly #known = new PackedCache({ max: MAX_REMEMBERED, headTexts: 1 });
 
   constructor(api: Pick<AppsV1Api, 'readNamespacedReplicaSet' | 'readNamespacedControllerRevision'>) {
     this.#api = api;
@@ -32,11 +32,11 @@ export class Workloads {
   ): Promise<OwnerReference | undefined> {
     if (kind !== 'ReplicaSet' && kind !== 'ControllerRevision') return undefined;
     const key = `${namespace}/${kind}/${name}/${uid}`;
-    const known = this.#known.get(key);
+    const known = this.#known.get(key, ([kept]) => kept === key);
     if (known !== undefined) return ownerIn(known);
     const metadata = await this.#read(namespace, kind, name, signal);
     const found = metadata?.uid === uid ? controllerIn(metadata) : undefined;
-    this.#known.set(found === undefined ? [key] : [key, ...textsOf(found)]);
+    this.#known.set(key, found === undefined ? [key] : [key, ...textsOf(found)]);
     return found;
   }
 

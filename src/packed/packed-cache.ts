@@ -7,27 +7,24 @@ export interface PackedCacheOptions {
   readonly max: number;
   /** How many bytes all entries may have together; without, their number is the limit. */
   readonly maxBytes?: number;
-  /** So many texts at the beginning of an entry tell its key and its id. */
+  /** So many texts at the beginning of an entry tell which one it is. */
   readonly headTexts: number;
-  /** The key of an entry, from those: it needs no room of its own. */
-  readonly keyOf: (head: readonly string[]) => string;
-  /** Another name of an entry, from those, for {@link PackedCache.deleteById}. Of two entries with one id the later stays. */
-  readonly idOf?: (head: readonly string[]) => string;
   /** Replaced by tests. */
   readonly hash?: (text: string) => number;
 }
 
+/** Whether this is the entry that is looked for, by its first texts. */
+export type IsMeant = (head: readonly string[]) => boolean;
+
 /**
  * A bounded cache of texts outside of V8's heap, where an entry takes a third of what it takes inside. The least recently
- * used goes first. Entries are found by hashes of key and id, and compared then: of two with the same hash, which is rare,
- * the later stays.
+ * used goes first. Entries are found by a hash of their name, which is not kept: whoever asks says which one is meant. Of
+ * two with the same hash, which is rare, the later stays.
  */
 export class PackedCache implements BoundedCacheState {
   readonly #options: PackedCacheOptions;
-  /** By the hash of the key. */
+  /** By the hash of the name. */
   readonly #places: BoundedCache<number, Place>;
-  /** Hashes of keys by hashes of ids: for every entry that is kept, where entries have ids. */
-  readonly #byId = new Map<number, number>();
   readonly #hash: (text: string) => number;
   #blocks = new Blocks();
 
@@ -38,7 +35,7 @@ export class PackedCache implements BoundedCacheState {
     this.#places = new BoundedCache({
       max,
       ...(maxBytes === undefined ? {} : { maxSize: maxBytes }),
-      dispose: (place, hash) => this.#gone(place, hash),
+      dispose: (place) => this.#blocks.free(place),
     });
   }
 
@@ -54,41 +51,32 @@ export class PackedCache implements BoundedCacheState {
     return this.#places.evictions;
   }
 
-  get(key: string): string[] | undefined {
-    const bytes = this.bytes(key);
+  get(name: string, isMeant: IsMeant): string[] | undefined {
+    const bytes = this.bytes(name, isMeant);
     return bytes && unpackTexts(bytes);
   }
 
   /** The entry as it is kept: other texts, other bytes. */
-  bytes(key: string): Buffer | undefined {
-    return this.#read(this.#places.get(this.#hash(key)), this.#options.keyOf, key);
+  bytes(name: string, isMeant: IsMeant): Buffer | undefined {
+    return this.#read(this.#places.get(this.#hash(name)), isMeant);
   }
 
   /** Says whether it is kept: what is larger than all entries may be together is not. */
-  set(texts: readonly string[]): boolean {
-    const { keyOf, idOf, maxBytes } = this.#options;
-    const hash = this.#hash(keyOf(texts));
-    const idHash = idOf && this.#hash(idOf(texts));
-    // Whatever is kept must be found by its id.
-    const sameId = idHash === undefined ? undefined : this.#byId.get(idHash);
-    if (sameId !== undefined) this.#places.delete(sameId);
+  set(name: string, texts: readonly string[]): boolean {
+    const { maxBytes } = this.#options;
+    const hash = this.#hash(name);
     const bytes = packTexts(texts);
     const place = this.#blocks.write(bytes);
     this.#places.set(hash, place, maxBytes === undefined ? {} : { size: bytes.length });
-    if (this.#places.peek(hash) !== place) {
-      this.#blocks.free(place);
-      return false;
-    }
-    if (idHash !== undefined) this.#byId.set(idHash, hash);
-    return true;
+    if (this.#places.peek(hash) === place) return true;
+    this.#blocks.free(place);
+    return false;
   }
 
   /** Returns what was kept. */
-  deleteById(id: string): string[] | undefined {
-    const hash = this.#byId.get(this.#hash(id));
-    const { idOf } = this.#options;
-    if (hash === undefined || idOf === undefined) return undefined;
-    const bytes = this.#read(this.#places.peek(hash), idOf, id);
+  delete(name: string, isMeant: IsMeant): string[] | undefined {
+    const hash = this.#hash(name);
+    const bytes = this.#read(this.#places.peek(hash), isMeant);
     if (bytes !== undefined) this.#places.delete(hash);
     return bytes && unpackTexts(bytes);
   }
@@ -98,23 +86,9 @@ export class PackedCache implements BoundedCacheState {
     this.#blocks = new Blocks();
   }
 
-  /** What is there, if it has this name and not only its hash. */
-  #read(
-    place: Place | undefined,
-    nameOf: (head: readonly string[]) => string,
-    name: string,
-  ): Buffer | undefined {
+  #read(place: Place | undefined, isMeant: IsMeant): Buffer | undefined {
     if (place === undefined) return undefined;
     const bytes = this.#blocks.read(place);
-    return nameOf(unpackTexts(bytes, this.#options.headTexts)) === name ? bytes : undefined;
-  }
-
-  #gone(place: Place, hash: number): void {
-    const { idOf, headTexts } = this.#options;
-    if (idOf !== undefined) {
-      const idHash = this.#hash(idOf(unpackTexts(this.#blocks.read(place), headTexts)));
-      if (this.#byId.get(idHash) === hash) this.#byId.delete(idHash);
-    }
-    this.#blocks.free(place);
+    return isMeant(unpackTexts(bytes, this.#options.headTexts)) ? bytes : undefined;
   }
 }

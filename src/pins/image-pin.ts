@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Revision } from './revision.ts';
 
 /** What one reference means in one revision. */
@@ -30,6 +31,19 @@ export const MAX_IMAGES_PER_PIN = 128;
 
 /** The longest reference that a pin holds: longer ones would exceed the cost limit of the CRD's rules. */
 export const MAX_REFERENCE_LENGTH = 512;
+
+/** Room for a dash and a hash within the 253 characters of a name. */
+const MAX_NAME_PART = 240;
+const HASH_LENGTH = 10;
+
+/**
+ * The name of a revision's pin: the revision's own and a short hash of its uid, so that it is the same in every process,
+ * and another one for an owner that is made again under its old name.
+ */
+export function pinName({ name, uid }: Pick<Revision, 'name' | 'uid'>): string {
+  // A cut must not leave a dot or a dash before the dash.
+  return `${name.slice(0, MAX_NAME_PART).replace(/[-.]+$/, '')}-${hash('sha256', uid).slice(0, HASH_LENGTH)}`;
+}
 
 /** The images of a pin after `more` were offered: known references keep their digest, room is limited. */
 export function addImages(

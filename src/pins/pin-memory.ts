@@ -1,8 +1,8 @@
 import { PackedCache } from '../packed/packed-cache.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
-import type { ImagePin, PinnedImage } from './image-pin.ts';
+import { pinName, type ImagePin, type PinnedImage } from './image-pin.ts';
 import { REVISION_TEXTS, revisionIn, textsOf } from './revision-texts.ts';
-import { revisionKey } from './revision.ts';
+import { revisionKey, type Revision } from './revision.ts';
 
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
@@ -15,6 +15,13 @@ export interface PinMemoryOptions {
   readonly maxPins: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+}
+
+/** The object that a pin had. */
+export interface DeletedPin {
+  readonly namespace: string;
+  readonly name: string;
+  readonly id: string;
 }
 
 /** Long pins count for several: memory is bounded by what they hold, not by their number alone. Eight images take this. */
@@ -30,7 +37,7 @@ const MAX_TOMBSTONES = 10_000;
  * cluster has. It may be trusted only while somebody follows deletions: closed, it forgets everything and keeps nothing.
  */
 export class PinMemory {
-  /** Each pin as its values, which are found by the revision's key, and by the id. */
+  /** Each pin as its values, by where its object is: so both its revision and its deletion find it. */
   readonly #pins: PackedCache;
   readonly #tombstones: BoundedCache<string, true>;
   #epoch: Mark = 0;
@@ -41,8 +48,6 @@ export class PinMemory {
       max: maxPins,
       maxBytes: Math.max(maxPins * USUAL_BYTES, MAX_BYTES),
       headTexts: HEAD_TEXTS,
-      keyOf: keyIn,
-      idOf: idIn,
     });
     this.#tombstones = new BoundedCache({
       max: MAX_TOMBSTONES,
@@ -66,17 +71,17 @@ export class PinMemory {
     return this.#open;
   }
 
-  get(key: string): ImagePin | undefined {
-    const texts = this.#pins.get(key);
+  get(revision: Revision): ImagePin | undefined {
+    const texts = this.#pins.get(placeOf(revision), isOf(revision));
     return texts && readPin(texts);
   }
 
   /**
-   * What tells the pin under this key from any other, earlier or later one; undefined where none is kept. Counts as use.
+   * What tells the pin of this revision from any other, earlier or later one; undefined where none is kept. Counts as use.
    * It is the pin itself as it is kept, so that nothing has to be kept beside it.
    */
-  version(key: string): PinVersion | undefined {
-    return this.#pins.bytes(key)?.toString('latin1');
+  version(revision: Revision): PinVersion | undefined {
+    return this.#pins.bytes(placeOf(revision), isOf(revision))?.toString('latin1');
   }
 
   /** To be taken before a pin is read from where it is kept. */
@@ -84,16 +89,16 @@ export class PinMemory {
     return this.#epoch;
   }
 
-  /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. `key` is its revision's. */
-  remember(key: string, pin: ImagePin, mark: Mark): void {
+  /** Keeps a pin that was read after `mark` was taken, unless it may have been deleted since. */
+  remember(pin: ImagePin, mark: Mark): void {
     if (!this.#open || mark !== this.#epoch || this.#tombstones.has(pin.id)) return;
-    if (key === revisionKey(pin.revision)) this.#pins.set(writePin(pin));
+    this.#pins.set(placeOf(pin.revision), writePin(pin));
   }
 
-  /** The pin with this id was deleted. Returns it where it was kept. */
-  forget(id: string): ImagePin | undefined {
+  /** The pin that had this object was deleted. Returns it where it was kept. */
+  forget({ namespace, name, id }: DeletedPin): ImagePin | undefined {
     this.#tombstones.set(id, true);
-    const texts = this.#pins.deleteById(id);
+    const texts = this.#pins.delete(place(namespace, name), (head) => idIn(head) === id);
     return texts && readPin(texts);
   }
 
@@ -122,6 +127,20 @@ function writePin({ id, revision, images }: ImagePin): readonly string[] {
 
 function idIn([id = '']: readonly string[]): string {
   return id;
+}
+
+function place(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+function placeOf(revision: Revision): string {
+  return place(revision.namespace, pinName(revision));
+}
+
+/** All that tells a revision, not its uid alone: see {@link revisionKey}. */
+function isOf(revision: Revision): (head: readonly string[]) => boolean {
+  const key = revisionKey(revision);
+  return (head) => keyIn(head) === key;
 }
 
 function keyIn([, namespace = '', kind = '', name = '', uid = '']: readonly string[]): string {

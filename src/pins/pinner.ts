@@ -124,8 +124,7 @@ export class Pinner {
         revisions.known(request.owner) ??
         (await revisions.find(request.owner, request.signal, request.waits));
       if (revision === undefined) return await this.#resolveAll(undefined, [...request.references], request);
-      const key = revisionKey(revision);
-      return this.#remembered(key, request) ?? (await this.#pinInRevision(revision, key, request));
+      return this.#remembered(revision, request) ?? (await this.#pinInRevision(revision, request));
     } catch (error) {
       if (isTolerable(error, request)) {
         return markNotRecorded(await this.#resolveAll(undefined, [...request.references], request), error);
@@ -144,10 +143,10 @@ export class Pinner {
   /** Which pin the owner's Pods get their digests from; undefined where it is not remembered, or there is none. */
   pinOf(owner: PodOwner): PinVersion | undefined {
     const revision = this.#options.revisions.known(owner);
-    return revision === undefined ? undefined : this.#options.memory.version(revisionKey(revision));
+    return revision === undefined ? undefined : this.#options.memory.version(revision);
   }
 
-  async #pinInRevision(revision: Revision, key: string, request: PinRequest): Promise<PinResults> {
+  async #pinInRevision(revision: Revision, request: PinRequest): Promise<PinResults> {
     const { references, recording } = request;
     if (recording === 'nothing') {
       this.#options.countCacheRequest('pin', 'miss');
@@ -157,16 +156,16 @@ export class Pinner {
     // another. And what one mode tolerates another must not inherit, should a namespace change its label meanwhile.
     return this.#births.join({
       ...request,
-      key: [recording, key, ...[...references.keys()].toSorted()].join(' '),
+      key: [recording, revisionKey(revision), ...[...references.keys()].toSorted()].join(' '),
       bear: (signal, waits) => this.#bear(revision, { ...request, signal, waits }),
       onBoard: (boarding) =>
         this.#options.countCacheRequest('pin', boarding === 'started' ? 'miss' : 'coalesced'),
     });
   }
 
-  #remembered(key: string, request: PinRequest): PinResults | undefined {
+  #remembered(revision: Revision, request: PinRequest): PinResults | undefined {
     const { references } = request;
-    const pin = this.#options.memory.get(key);
+    const pin = this.#options.memory.get(revision);
     if (pin === undefined) return undefined;
     const known = digestsOf(pin, references.keys());
     if (known.size < references.size) return undefined;
@@ -195,7 +194,7 @@ export class Pinner {
   async #read(revision: Revision, signal: AbortSignal): Promise<ImagePin | undefined> {
     const mark = this.#options.memory.mark();
     const pin = await this.#options.store.read(revision, signal);
-    if (pin !== undefined) this.#options.memory.remember(revisionKey(revision), pin, mark);
+    if (pin !== undefined) this.#options.memory.remember(pin, mark);
     return pin;
   }
 
@@ -267,7 +266,7 @@ export class Pinner {
       const { store } = this.#options;
       const writing = store.record(revision, images, isNew, request.signal);
       const pin = await waitingFor('api', request.waits, writing);
-      this.#options.memory.remember(revisionKey(revision), pin, mark);
+      this.#options.memory.remember(pin, mark);
       return withRecorded(chosen, pin);
     } catch (error) {
       if (isTolerable(error, request)) return markNotRecorded(chosen, error);

@@ -28,7 +28,7 @@ export class TagCache {
   readonly #now: () => number;
 
   constructor({ maxTags, maxFailures, now }: TagCacheOptions) {
-    this.#answers = new PackedCache({ max: maxTags, headTexts: 1, keyOf: ([key = '']) => key });
+    this.#answers = new PackedCache({ max: maxTags, headTexts: 1 });
     this.#failures = new BoundedCache({ max: maxFailures, ttlResolution: 0, perf: { now } });
     this.#now = now;
   }
@@ -47,7 +47,7 @@ export class TagCache {
   keep(key: string, { digest, askedAtMs }: TagAnswer): void {
     const kept = this.#last(key);
     if (kept === undefined || kept.askedAtMs <= askedAtMs)
-      this.#answers.set([key, digest, String(askedAtMs)]);
+      this.#answers.set(key, [key, digest, String(askedAtMs)]);
   }
 
   /** How old an answer is, in milliseconds since its request was started. */
@@ -65,7 +65,7 @@ export class TagCache {
   }
 
   #last(key: string): TagAnswer | undefined {
-    const [, digest, askedAtMs] = this.#answers.get(key) ?? [];
+    const [, digest, askedAtMs] = this.#answers.get(key, ([kept]) => kept === key) ?? [];
     return digest === undefined ? undefined : { digest, askedAtMs: Number(askedAtMs) };
   }
 }

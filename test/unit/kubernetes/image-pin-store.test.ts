@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { pinName, pinObject } from '../../../src/kubernetes/image-pin-object.ts';
+import { pinObject } from '../../../src/kubernetes/image-pin-object.ts';
 import { ImagePinStore } from '../../../src/kubernetes/image-pin-store.ts';
-import type { ImagePin, PinnedImage } from '../../../src/pins/image-pin.ts';
+import { pinName, type ImagePin, type PinnedImage } from '../../../src/pins/image-pin.ts';
 import { PinStoreError } from '../../../src/pins/pin-store.ts';
 import type { Revision } from '../../../src/pins/revision.ts';
 import { errorFields } from '../../../src/telemetry/log.ts';

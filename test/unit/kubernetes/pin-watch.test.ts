@@ -92,7 +92,7 @@ beforeEach(() => {
     memory: {
       open: () => void told.push('open'),
       close: () => void told.push('close'),
-      forget: (id) => {
+      forget: ({ id }) => {
         told.push(`forget ${id}`);
         return kept.get(id);
       },

@@ -1,109 +1,151 @@
 import { describe, expect, test } from '@jest/globals';
-import { PackedCache } from '../../../src/packed/packed-cache.ts';
+import * as fc from 'fast-check';
+import { PackedCache, type IsMeant } from '../../../src/packed/packed-cache.ts';
 
-const keyOf = ([, key = '']: readonly string[]): string => key;
-const idOf = ([id = '']: readonly string[]): string => id;
 const cacheOf = (max: number, maxBytes?: number): PackedCache =>
-  new PackedCache({ max, headTexts: 2, keyOf, idOf, ...(maxBytes === undefined ? {} : { maxBytes }) });
+  new PackedCache({ max, headTexts: 1, ...(maxBytes === undefined ? {} : { maxBytes }) });
+const named =
+  (name: string): IsMeant =>
+  ([head]) =>
+    head === name;
+const find = (cache: PackedCache, name: string): string[] | undefined => cache.get(name, named(name));
+const remove = (cache: PackedCache, name: string): string[] | undefined => cache.delete(name, named(name));
+const keep = (cache: PackedCache, ...texts: readonly [string, ...string[]]): boolean =>
+  cache.set(texts[0], texts);
 
-test('gives back what was kept under a key, the latest', () => {
+test('gives back what was kept under a name, the latest', () => {
   const cache = cacheOf(10);
-  expect(cache.set(['1', 'a', 'x'])).toBe(true);
-  cache.set(['1', 'a', 'y', 'z']);
-  expect([cache.get('a'), cache.get('b'), cache.size]).toEqual([['1', 'a', 'y', 'z'], undefined, 1]);
+  expect(keep(cache, 'a', 'x')).toBe(true);
+  keep(cache, 'a', 'y', 'z');
+  expect([find(cache, 'a'), find(cache, 'b'), cache.size]).toEqual([['a', 'y', 'z'], undefined, 1]);
 });
 
-test('deletes by id, once', () => {
+test('gives back and deletes only what is meant', () => {
   const cache = cacheOf(10);
-  cache.set(['1', 'a', 'x']);
-  cache.set(['2', 'b']);
-  expect(cache.deleteById('1')).toEqual(['1', 'a', 'x']);
-  expect([cache.deleteById('1'), cache.deleteById('a'), cache.get('a')]).toEqual([
+  keep(cache, 'a', 'x');
+  expect([cache.get('a', named('b')), cache.bytes('a', named('b')), cache.delete('a', named('b'))]).toEqual([
     undefined,
     undefined,
     undefined,
   ]);
-  expect(cache.get('b')).toEqual(['2', 'b']);
+  expect(find(cache, 'a')).toEqual(['a', 'x']);
 });
 
-test('knows an entry by its new id alone', () => {
+test('asks about the first texts only', () => {
   const cache = cacheOf(10);
-  cache.set(['1', 'a']);
-  cache.set(['2', 'a']);
-  expect([cache.deleteById('1'), cache.get('a')]).toEqual([undefined, ['2', 'a']]);
-  expect(cache.deleteById('2')).toEqual(['2', 'a']);
+  keep(cache, 'a', 'x', 'y');
+  const asked: (readonly string[])[] = [];
+  cache.get('a', (head) => asked.push(head) > 0);
+  expect(asked).toEqual([['a']]);
 });
 
-test('keeps no entry that would not be found by its id', () => {
+test('deletes once, and gives back what it deletes', () => {
   const cache = cacheOf(10);
-  cache.set(['1', 'a']);
-  cache.set(['1', 'b']);
-  expect([cache.get('a'), cache.get('b'), cache.size]).toEqual([undefined, ['1', 'b'], 1]);
+  keep(cache, 'a', 'x');
+  keep(cache, 'b');
+  expect([remove(cache, 'a'), remove(cache, 'a'), find(cache, 'a')]).toEqual([
+    ['a', 'x'],
+    undefined,
+    undefined,
+  ]);
+  expect(find(cache, 'b')).toEqual(['b']);
 });
 
-test('drops the least recently used, and what it knew of it', () => {
+test('drops the least recently used', () => {
   const cache = cacheOf(2);
-  cache.set(['1', 'a']);
-  cache.set(['2', 'b']);
-  cache.get('a');
-  cache.set(['3', 'c']);
-  expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual([['1', 'a'], undefined, ['3', 'c']]);
-  expect([cache.deleteById('2'), cache.size, cache.max, cache.evictions]).toEqual([undefined, 2, 2, 1]);
+  keep(cache, 'a');
+  keep(cache, 'b');
+  find(cache, 'a');
+  keep(cache, 'c');
+  expect([find(cache, 'a'), find(cache, 'b'), find(cache, 'c')]).toEqual([['a'], undefined, ['c']]);
+  expect([cache.size, cache.max, cache.evictions]).toEqual([2, 2, 1]);
 });
 
 test('keeps as much as there is room for in bytes, and nothing that is larger', () => {
   const cache = cacheOf(10, 100);
-  cache.set(['1', 'a', 'x'.repeat(40)]);
-  cache.set(['2', 'b', 'x'.repeat(40)]);
-  cache.set(['3', 'c', 'x'.repeat(40)]);
-  expect([cache.get('a'), cache.size]).toEqual([undefined, 2]);
-  expect(cache.set(['4', 'd', 'x'.repeat(200)])).toBe(false);
-  expect([cache.get('d'), cache.deleteById('4'), cache.size]).toEqual([undefined, undefined, 2]);
+  keep(cache, 'a', 'x'.repeat(40));
+  keep(cache, 'b', 'x'.repeat(40));
+  keep(cache, 'c', 'x'.repeat(40));
+  expect([find(cache, 'a'), cache.size]).toEqual([undefined, 2]);
+  expect(keep(cache, 'd', 'x'.repeat(200))).toBe(false);
+  expect([find(cache, 'd'), cache.size]).toEqual([undefined, 2]);
+});
+
+test('no longer keeps the earlier entry where the later one is too large to be kept', () => {
+  const cache = cacheOf(10, 100);
+  keep(cache, 'a', 'x');
+  expect(keep(cache, 'a', 'x'.repeat(200))).toBe(false);
+  expect([find(cache, 'a'), cache.size]).toEqual([undefined, 0]);
 });
 
 test('is empty once it is cleared, and can be used again', () => {
   const cache = cacheOf(10);
-  cache.set(['1', 'a']);
+  keep(cache, 'a');
   cache.clear();
-  expect([cache.get('a'), cache.deleteById('1'), cache.size]).toEqual([undefined, undefined, 0]);
-  cache.set(['2', 'a']);
-  expect(cache.get('a')).toEqual(['2', 'a']);
+  expect([find(cache, 'a'), cache.size]).toEqual([undefined, 0]);
+  keep(cache, 'a', 'x');
+  expect(find(cache, 'a')).toEqual(['a', 'x']);
 });
 
 test('finds each of very many, and none of those that it dropped', () => {
   const cache = cacheOf(5_000);
-  for (let index = 0; index < 20_000; index += 1) cache.set([`id${index}`, `key${index}`, `${index}`]);
-  const found = Array.from({ length: 20_000 }, (_, index) => cache.get(`key${index}`)?.[2]);
+  for (let index = 0; index < 20_000; index += 1) keep(cache, `name${index}`, `${index}`);
+  const found = Array.from({ length: 20_000 }, (_, index) => find(cache, `name${index}`)?.[1]);
   // Two of them may have the same hash.
   expect(found.filter((text, index) => text === `${index}`).length).toBeGreaterThan(4_990);
   expect(found.filter((text) => text !== undefined).length).toBe(cache.size);
 });
 
-describe('where texts have the same hash', () => {
-  const sameHash = (): PackedCache => new PackedCache({ max: 10, headTexts: 2, keyOf, idOf, hash: () => 7 });
-  const oddOrEven = (text: string): number => Number(text.replaceAll(/\D/g, '')) % 2;
+test('where texts have the same hash the later entry stays, and the earlier is found by nobody', () => {
+  const cache = new PackedCache({ max: 10, headTexts: 1, hash: () => 7 });
+  keep(cache, 'a');
+  keep(cache, 'b');
+  expect([find(cache, 'a'), find(cache, 'b'), cache.size]).toEqual([undefined, ['b'], 1]);
+  expect([remove(cache, 'a'), find(cache, 'b')]).toEqual([undefined, ['b']]);
+  expect([remove(cache, 'b'), find(cache, 'b')]).toEqual([['b'], undefined]);
+});
 
-  test('the later entry stays, and the earlier is found by nobody', () => {
-    const cache = sameHash();
-    cache.set(['1', 'a']);
-    cache.set(['2', 'b']);
-    expect([cache.get('a'), cache.get('b'), cache.size]).toEqual([undefined, ['2', 'b'], 1]);
-    expect([cache.deleteById('1'), cache.get('b')]).toEqual([undefined, ['2', 'b']]);
-    expect([cache.deleteById('2'), cache.get('b')]).toEqual([['2', 'b'], undefined]);
+describe('whatever is done to it', () => {
+  const step = fc.record({
+    what: fc.constantFrom('set', 'set', 'get', 'delete', 'clear' as const),
+    name: fc.integer({ min: 0, max: 12 }),
+    // Of many lengths, so that freed room is used again in other pieces.
+    length: fc.integer({ min: 0, max: 300 }),
   });
+  const steps = fc.array(step, { maxLength: 200 });
 
-  test('whatever is kept is found by its id', () => {
-    const cache = new PackedCache({ max: 10, headTexts: 2, keyOf, idOf, hash: oddOrEven });
-    const entries = Array.from({ length: 200 }, (_, index) => [`${index * 7}`, `key${index * 3}`]);
-    for (const entry of entries) {
-      cache.set(entry);
-      for (const [id = '', key = ''] of entries) {
-        const kept = cache.get(key);
-        if (kept?.[0] !== id) continue;
-        expect(cache.deleteById(id)).toEqual(kept);
-        cache.set(kept);
-      }
-    }
-    expect(cache.size).toBeLessThanOrEqual(2);
+  test.each<[string, ((text: string) => number) | undefined]>([
+    ['hashes of its own', undefined],
+    ['three hashes for all', (text) => Number(text.slice(1)) % 3],
+  ])('it gives what was set last under a name, or nothing: with %s', (_what, hash) => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const cache = new PackedCache({
+          max: 6,
+          maxBytes: 900,
+          headTexts: 1,
+          ...(hash === undefined ? {} : { hash }),
+        });
+        const model = new Map<string, readonly string[]>();
+        for (const [index, { what, name, length }] of all.entries()) {
+          const text = `n${name}`;
+          if (what === 'clear') {
+            cache.clear();
+            model.clear();
+          } else if (what === 'set') {
+            const texts = [text, `${index}`.padEnd(length, 'é')] as const;
+            if (keep(cache, ...texts)) model.set(text, texts);
+            else model.delete(text);
+          } else {
+            const kept = what === 'get' ? find(cache, text) : remove(cache, text);
+            expect(kept === undefined || kept.join() === model.get(text)?.join()).toBe(true);
+            if (what === 'delete') model.delete(text);
+          }
+          expect(cache.size).toBeLessThanOrEqual(6);
+        }
+        const names = [...Array(13).keys()].map((name) => `n${name}`);
+        expect(names.filter((name) => find(cache, name) !== undefined).length).toBe(cache.size);
+      }),
+    );
   });
 });

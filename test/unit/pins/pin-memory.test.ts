@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { ImagePin, PinnedImage } from '../../../src/pins/image-pin.ts';
+import { pinName, type ImagePin, type PinnedImage } from '../../../src/pins/image-pin.ts';
 import { PinMemory } from '../../../src/pins/pin-memory.ts';
-import { revisionKey, type Revision } from '../../../src/pins/revision.ts';
+import type { Revision } from '../../../src/pins/revision.ts';
 import { FakeClock } from '../../support/clock.ts';
 
 const revision = (uid: string): Revision => ({
@@ -11,10 +11,9 @@ const revision = (uid: string): Revision => ({
   uid,
   namespace: 'shop',
 });
-const REVISION = revision('a');
-const A = revisionKey(REVISION);
-const B = revisionKey(revision('b'));
-const pin = (id: string, of: Revision = REVISION): ImagePin => ({ revision: of, images: [], id });
+const A = revision('a');
+const B = revision('b');
+const pin = (id: string, of: Revision = A): ImagePin => ({ revision: of, images: [], id });
 const image = (name: string, source: PinnedImage['source']): PinnedImage => ({
   reference: `registry.test/shop/${name}:1.0`,
   digest: `sha256:${'0'.repeat(64)}`,
@@ -26,13 +25,18 @@ const longImage = (_: unknown, index: number): PinnedImage =>
 let clock: FakeClock;
 let memory: PinMemory;
 
+/** As the watch tells that the pin with this id, which the revision had, was deleted. */
+function forget(id: string, of = A): ImagePin | undefined {
+  return memory.forget({ namespace: of.namespace, name: pinName(of), id });
+}
+
 beforeEach(() => {
   clock = new FakeClock();
   memory = new PinMemory({ maxPins: 3, now: clock.now });
 });
 
 test('keeps nothing while nobody follows deletions', () => {
-  memory.remember(A, pin('1'), memory.mark());
+  memory.remember(pin('1'), memory.mark());
   expect(memory.get(A)).toBeUndefined();
   memory.open();
   expect(memory.get(A)).toBeUndefined();
@@ -41,7 +45,7 @@ test('keeps nothing while nobody follows deletions', () => {
 test('does not keep what was read before deletions were followed: it may have been deleted in between', () => {
   const mark = memory.mark();
   memory.open();
-  memory.remember(A, pin('1'), mark);
+  memory.remember(pin('1'), mark);
   expect(memory.get(A)).toBeUndefined();
 });
 
@@ -49,37 +53,34 @@ describe('while deletions are followed', () => {
   beforeEach(() => memory.open());
 
   test('keeps what was read', () => {
-    memory.remember(A, pin('1'), memory.mark());
+    memory.remember(pin('1'), memory.mark());
     expect(memory.get(A)).toEqual(pin('1'));
   });
 
   test.each<[string, ImagePin]>([
-    [
-      'of a Deployment',
-      { ...pin('1'), revision: { ...REVISION, workload: { kind: 'Deployment', name: 'w' } } },
-    ],
-    ['whose hash is nonsense', { ...pin('1'), revision: { ...REVISION, hash: 'a\n"b\\' } }],
+    ['of a Deployment', { ...pin('1'), revision: { ...A, workload: { kind: 'Deployment', name: 'w' } } }],
+    ['whose hash is nonsense', { ...pin('1'), revision: { ...A, hash: 'a\n"b\\' } }],
     ['with images', { ...pin('1'), images: [image('a', 'resolved'), image('b', 'adopted')] }],
     ['with as many images as there can be', { ...pin('1'), images: Array.from({ length: 128 }, longImage) }],
   ])('keeps all of a pin %s, and gives it back at its deletion', (_what, whole) => {
-    memory.remember(A, whole, memory.mark());
+    memory.remember(whole, memory.mark());
     expect(memory.get(A)).toEqual(whole);
-    expect(memory.forget('1')).toEqual(whole);
+    expect(forget('1')).toEqual(whole);
   });
 
   test('forgets a pin that was deleted, and no other', () => {
-    memory.remember(A, pin('1'), memory.mark());
-    memory.remember(B, pin('2', revision('b')), memory.mark());
-    memory.forget('1');
-    expect([memory.get(A), memory.get(B)]).toEqual([undefined, pin('2', revision('b'))]);
+    memory.remember(pin('1'), memory.mark());
+    memory.remember(pin('2', B), memory.mark());
+    forget('1');
+    expect([memory.get(A), memory.get(B)]).toEqual([undefined, pin('2', B)]);
   });
 
   test('does not keep a pin whose deletion came before it did', () => {
     const mark = memory.mark();
-    memory.forget('1');
-    memory.remember(A, pin('1'), mark);
+    forget('1');
+    memory.remember(pin('1'), mark);
     expect(memory.get(A)).toBeUndefined();
-    memory.remember(A, pin('2'), mark);
+    memory.remember(pin('2'), mark);
     expect(memory.get(A)).toEqual(pin('2'));
   });
 
@@ -87,47 +88,66 @@ describe('while deletions are followed', () => {
     const mark = memory.mark();
     memory.close();
     memory.open();
-    memory.remember(A, pin('1'), mark);
+    memory.remember(pin('1'), mark);
     expect(memory.get(A)).toBeUndefined();
   });
 
   test('is empty after a gap', () => {
-    memory.remember(A, pin('1'), memory.mark());
+    memory.remember(pin('1'), memory.mark());
     memory.close();
     expect([memory.get(A), memory.size]).toEqual([undefined, 0]);
   });
 
   test('knows the pin of a revision that got a new one, by its new id', () => {
-    memory.remember(A, pin('1'), memory.mark());
-    memory.remember(A, pin('2'), memory.mark());
-    memory.forget('1');
+    memory.remember(pin('1'), memory.mark());
+    memory.remember(pin('2'), memory.mark());
+    forget('1');
     expect(memory.get(A)).toEqual(pin('2'));
-    memory.forget('2');
+    forget('2', A);
     expect(memory.get(A)).toBeUndefined();
   });
 
   test('is bounded, however many pins there are', () => {
     for (let index = 0; index < 1_000; index += 1)
-      memory.remember(
-        revisionKey(revision(`${index}`)),
-        pin(`id${index}`, revision(`${index}`)),
-        memory.mark(),
-      );
+      memory.remember(pin(`id${index}`, revision(`${index}`)), memory.mark());
     expect(memory.size).toBe(3);
-    for (let index = 0; index < 1_000; index += 1) memory.forget(`id${index}`);
+    for (let index = 0; index < 1_000; index += 1) forget(`id${index}`, revision(`${index}`));
     expect(memory.size).toBe(0);
   });
 
-  test('does not keep a pin under the key of another revision', () => {
-    memory.remember(B, pin('1'), memory.mark());
-    expect([memory.get(A), memory.get(B), memory.size]).toEqual([undefined, undefined, 0]);
+  test.each<[string, Partial<Revision>]>([
+    ['kind', { kind: 'Job' }],
+    ['name', { name: 'web2' }],
+    ['namespace', { namespace: 'other' }],
+    ['uid', { uid: 'b' }],
+  ])('gives a pin to no revision of another %s', (_what, other) => {
+    memory.remember(pin('1'), memory.mark());
+    expect([memory.get({ ...A, ...other }), memory.version({ ...A, ...other })]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(memory.get(A)).toEqual(pin('1'));
+  });
+
+  test('gives the pin of two revisions at one place to the later one only: the other is read again', () => {
+    const job = { ...A, kind: 'Job' };
+    memory.remember(pin('1'), memory.mark());
+    memory.remember(pin('2', job), memory.mark());
+    expect([memory.get(A), memory.get(job)]).toEqual([undefined, pin('2', job)]);
+    forget('1');
+    expect(memory.get(job)).toEqual(pin('2', job));
+  });
+
+  test('keeps a pin where another one is deleted at its place, or its id at another place', () => {
+    memory.remember(pin('1'), memory.mark());
+    expect([forget('2'), forget('1', B)]).toEqual([undefined, undefined]);
+    expect(memory.get(A)).toEqual(pin('1'));
   });
 
   test('forgets the one that was used the longest ago, also where only its version was asked for', () => {
-    for (const uid of ['a', 'b', 'c'])
-      memory.remember(revisionKey(revision(uid)), pin(uid, revision(uid)), memory.mark());
+    for (const uid of ['a', 'b', 'c']) memory.remember(pin(uid, revision(uid)), memory.mark());
     memory.version(A);
-    memory.remember(revisionKey(revision('d')), pin('d', revision('d')), memory.mark());
+    memory.remember(pin('d', revision('d')), memory.mark());
     expect([memory.get(A)?.id, memory.get(B)?.id]).toEqual(['a', undefined]);
     expect(memory.caches.pin?.evictions).toBe(1);
   });
@@ -137,9 +157,9 @@ describe('while deletions are followed', () => {
 
     test('is there where a pin is kept, and stays as long as it does', () => {
       expect(memory.version(A)).toBeUndefined();
-      memory.remember(A, withImage, memory.mark());
+      memory.remember(withImage, memory.mark());
       const version = memory.version(A);
-      memory.remember(A, withImage, memory.mark());
+      memory.remember(withImage, memory.mark());
       expect([typeof version, memory.version(A), memory.version(B)]).toEqual(['string', version, undefined]);
     });
 
@@ -148,24 +168,24 @@ describe('while deletions are followed', () => {
       ['is born again with another id', { ...withImage, id: '2' }],
       ['is that of other digests', { ...withImage, images: [image('a', 'adopted')] }],
     ])('is another one once it %s', (_what, later) => {
-      memory.remember(A, withImage, memory.mark());
+      memory.remember(withImage, memory.mark());
       const before = memory.version(A);
-      memory.remember(A, later, memory.mark());
+      memory.remember(later, memory.mark());
       expect(memory.version(A)).toEqual(expect.any(String));
       expect(memory.version(A)).not.toBe(before);
     });
 
     test('is gone when it was deleted, and another one for the pin that comes after it', () => {
-      memory.remember(A, withImage, memory.mark());
+      memory.remember(withImage, memory.mark());
       const before = memory.version(A);
-      memory.forget('1');
+      forget('1');
       expect(memory.version(A)).toBeUndefined();
-      memory.remember(A, { ...withImage, id: '2' }, memory.mark());
+      memory.remember({ ...withImage, id: '2' }, memory.mark());
       expect(memory.version(A)).not.toBe(before);
     });
 
     test('is gone after a gap', () => {
-      memory.remember(A, withImage, memory.mark());
+      memory.remember(withImage, memory.mark());
       memory.close();
       expect(memory.version(A)).toBeUndefined();
       memory.open();
