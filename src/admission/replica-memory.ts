@@ -29,14 +29,14 @@ const MAX_KEY_LENGTH = 32 * 1024;
  * found by the very words of all that it was made of, and holds for as long as the revision's pin is the same.
  */
 export class ReplicaMemory {
-  readonly #pinner: Pick<PodPins, 'pinOf' | 'stillHolds'>;
+  readonly #pinner: Pick<PodPins, 'stillHolds' | 'answersStill'>;
   readonly #decisions = new BoundedCache<string, ReplicaDecision>({
     max: MAX_DECISIONS,
     maxSize: MAX_BYTES,
     sizeCalculation: ({ decision: { images } }, key) => key.length + images.length * BYTES_PER_IMAGE,
   });
 
-  constructor({ pinner }: { readonly pinner: Pick<PodPins, 'pinOf' | 'stillHolds'> }) {
+  constructor({ pinner }: { readonly pinner: Pick<PodPins, 'stillHolds' | 'answersStill'> }) {
     this.#pinner = pinner;
   }
 
@@ -49,13 +49,13 @@ export class ReplicaMemory {
     const key = keyOf(request, mode);
     const known = key === undefined ? undefined : this.#decisions.get(key);
     if (key === undefined || known === undefined) return undefined;
-    if (this.#pinner.stillHolds(known.owner, known.pin)) return known.decision;
+    if (this.#pinner.answersStill(known.owner, known.pin)) return known.decision;
     this.#decisions.delete(key);
     return undefined;
   }
 
   keep(request: AdmissionRequest, mode: Mode, { decision, owner, pin }: ReplicaDecision): void {
-    if (decision.outcome !== 'pinned' || this.#pinner.pinOf(owner) !== pin) return;
+    if (decision.outcome !== 'pinned' || !this.#pinner.stillHolds(owner, pin)) return;
     const key = keyOf(request, mode);
     if (key === undefined || key.length > MAX_KEY_LENGTH) return;
     this.#decisions.set(key, { decision: { ...decision, isRepeated: true }, owner, pin });

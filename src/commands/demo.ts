@@ -116,6 +116,7 @@ function forgetfulPinner(options: PinnerOptions): PodPins {
     pin: (request) => new Pinner({ ...options, memory, store: new MemoryPinStore(nothing) }).pin(request),
     pinOf: () => undefined,
     stillHolds: () => false,
+    answersStill: () => false,
   };
 }
 

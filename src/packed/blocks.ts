@@ -5,8 +5,9 @@ const BLOCK_BYTES = 64;
 /** Each block begins with the number of the next one. */
 const LINK_BYTES = 4;
 const ROOM = BLOCK_BYTES - LINK_BYTES;
-/** The first block's room begins with the length of the whole. */
+/** The first block's room begins with the length of the whole, and the writer's number for it. */
 const LENGTH_BYTES = 4;
+const HEAD_BYTES = LENGTH_BYTES + 4;
 const BLOCKS_PER_CHUNK = 4_096;
 /** No block: there is none with this number. */
 const NONE = 0xff_ff_ff_ff;
@@ -21,12 +22,14 @@ export class Blocks {
   #begun = 0;
   #firstFree = NONE;
 
-  write(bytes: Uint8Array): Place {
+  /** `number` has 32 bits, and is what {@link Blocks.numberOf} gives back. */
+  write(bytes: Uint8Array, number: number): Place {
     const first = this.#take();
     const chunk = this.#chunkOf(first);
     chunk.writeUInt32LE(bytes.length, offsetOf(first) + LINK_BYTES);
+    chunk.writeUInt32LE(number, offsetOf(first) + LINK_BYTES + LENGTH_BYTES);
     let block = first;
-    let written = this.#fill(block, LENGTH_BYTES, bytes, 0);
+    let written = this.#fill(block, HEAD_BYTES, bytes, 0);
     while (written < bytes.length) {
       const next = this.#take();
       this.#link(block, next);
@@ -40,12 +43,16 @@ export class Blocks {
   read(place: Place): Buffer {
     const length = this.#chunkOf(place).readUInt32LE(offsetOf(place) + LINK_BYTES);
     const bytes = Buffer.allocUnsafe(length);
-    let read = this.#copy(place, LENGTH_BYTES, bytes, 0);
+    let read = this.#copy(place, HEAD_BYTES, bytes, 0);
     for (let block = place; read < length;) {
       block = this.#next(block);
       read += this.#copy(block, 0, bytes, read);
     }
     return bytes;
+  }
+
+  numberOf(place: Place): number {
+    return this.#chunkOf(place).readUInt32LE(offsetOf(place) + LINK_BYTES + LENGTH_BYTES);
   }
 
   /** Nothing may be read there from now on. */

@@ -13,6 +13,13 @@ export interface PackedCacheOptions {
   readonly hash?: (text: string) => number;
 }
 
+/** One entry as it was set: what is set later, under whatever name, is another one. */
+export interface EntryMark {
+  readonly hash: number;
+  /** Counts what was set; comes again after four thousand million times. */
+  readonly count: number;
+}
+
 /** Whether this is the entry that is looked for, by its first texts. */
 export type IsMeant = (head: readonly string[]) => boolean;
 
@@ -27,6 +34,7 @@ export class PackedCache implements BoundedCacheState {
   readonly #places: BoundedCache<number, Place>;
   readonly #hash: (text: string) => number;
   #blocks = new Blocks();
+  #count = 0;
 
   constructor(options: PackedCacheOptions) {
     const { max, maxBytes } = options;
@@ -52,13 +60,22 @@ export class PackedCache implements BoundedCacheState {
   }
 
   get(name: string, isMeant: IsMeant): string[] | undefined {
-    const bytes = this.bytes(name, isMeant);
+    const bytes = this.#read(this.#places.get(this.#hash(name)), isMeant);
     return bytes && unpackTexts(bytes);
   }
 
-  /** The entry as it is kept: other texts, other bytes. */
-  bytes(name: string, isMeant: IsMeant): Buffer | undefined {
-    return this.#read(this.#places.get(this.#hash(name)), isMeant);
+  /** What tells the entry from all that is set later. Counts as use. */
+  mark(name: string, isMeant: IsMeant): EntryMark | undefined {
+    const hash = this.#hash(name);
+    const place = this.#places.get(hash);
+    if (place === undefined || this.#read(place, isMeant) === undefined) return undefined;
+    return { hash, count: this.#blocks.numberOf(place) };
+  }
+
+  /** Whether the entry with this mark is kept still. Counts as use; reads nothing of it. */
+  holds({ hash, count }: EntryMark): boolean {
+    const place = this.#places.get(hash);
+    return place !== undefined && this.#blocks.numberOf(place) === count;
   }
 
   /** Says whether it is kept: what is larger than all entries may be together is not. */
@@ -66,7 +83,8 @@ export class PackedCache implements BoundedCacheState {
     const { maxBytes } = this.#options;
     const hash = this.#hash(name);
     const bytes = packTexts(texts);
-    const place = this.#blocks.write(bytes);
+    this.#count = (this.#count + 1) >>> 0;
+    const place = this.#blocks.write(bytes, this.#count);
     this.#places.set(hash, place, maxBytes === undefined ? {} : { size: bytes.length });
     if (this.#places.peek(hash) === place) return true;
     this.#blocks.free(place);

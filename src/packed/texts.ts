@@ -16,13 +16,54 @@ const WORDS = [
 ] as const;
 const INDEX_OF_WORD: ReadonlyMap<string, number> = new Map(WORDS.map((word, index) => [word, index]));
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const UUID_BYTES = 16;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const DIGEST_START = 'sha256:';
-const DIGEST_BYTES = 32;
+const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
 
-/** The lowest bits of what precedes each text; above them its length in bytes, or the number of the word. */
-const KIND = { text: 0, word: 1, uuid: 2, digest: 3 } as const;
+/** Texts of one form, which take so many bytes. */
+interface Form {
+  readonly bytes: number;
+  readonly has: (text: string) => boolean;
+  readonly write: (text: string, into: Buffer, at: number) => void;
+  readonly read: (from: Buffer, at: number) => string;
+}
+
+/** Their order is the number that stands for each. Texts are read as flat ones, since some are kept. */
+const FORMS: readonly Form[] = [
+  {
+    bytes: 16,
+    has: (text) => UUID.test(text),
+    write: (text, into, at) => into.write(text.replaceAll('-', ''), at, 'hex'),
+    read: (from, at) => {
+      const hex = from.toString('hex', at, at + 16);
+      return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
+        '-',
+      );
+    },
+  },
+  {
+    bytes: 32,
+    has: (text) => DIGEST.test(text),
+    write: (text, into, at) => into.write(text.slice(DIGEST_START.length), at, 'hex'),
+    read: (from, at) => [DIGEST_START, from.toString('hex', at, at + 32)].join(''),
+  },
+  {
+    // Milliseconds since 1970.
+    bytes: 6,
+    has: (text) => TIME.test(text) && isWrittenAgain(text),
+    write: (text, into, at) => into.writeUIntLE(Date.parse(text), at, 6),
+    read: (from, at) => new Date(from.readUIntLE(at, 6)).toISOString(),
+  },
+];
+
+/** Not the thirtieth of February, nor before 1970. */
+function isWrittenAgain(time: string): boolean {
+  const ms = Date.parse(time);
+  return ms >= 0 && new Date(ms).toISOString() === time;
+}
+
+/** The lowest bits of what precedes each text; above them its length in bytes, or the number of the word or form. */
+const KIND = { text: 0, word: 1, form: 2 } as const;
 const KIND_BITS = 2;
 const KIND_MASK = 3;
 /** A number takes seven bits a byte; lengths have 28 bits at most. */
@@ -50,11 +91,21 @@ export function unpackTexts(bytes: Buffer, count = Infinity): string[] {
       head |= (byte & ~MORE) << bits;
       more = byte & MORE;
     }
-    const kind = head & KIND_MASK;
     const number = head >> KIND_BITS;
-    const length = kind === KIND.word ? 0 : number;
-    texts.push(readText(bytes, at, kind, number));
-    at += length;
+    switch (head & KIND_MASK) {
+      case KIND.text:
+        texts.push(bytes.toString('utf8', at, at + number));
+        at += number;
+        break;
+      case KIND.word:
+        texts.push(WORDS[number] ?? '');
+        break;
+      default: {
+        const form = FORMS[number];
+        texts.push(form?.read(bytes, at) ?? '');
+        at += form?.bytes ?? 0;
+      }
+    }
   }
   return texts;
 }
@@ -62,13 +113,11 @@ export function unpackTexts(bytes: Buffer, count = Infinity): string[] {
 function writeText(bytes: Buffer, start: number, text: string): number {
   const word = INDEX_OF_WORD.get(text);
   if (word !== undefined) return writeHead(bytes, start, KIND.word, word);
-  if (UUID.test(text)) {
-    const at = writeHead(bytes, start, KIND.uuid, UUID_BYTES);
-    return at + bytes.write(text.replaceAll('-', ''), at, 'hex');
-  }
-  if (DIGEST.test(text)) {
-    const at = writeHead(bytes, start, KIND.digest, DIGEST_BYTES);
-    return at + bytes.write(text.slice(DIGEST_START.length), at, 'hex');
+  const form = FORMS.find(({ has }) => has(text));
+  if (form !== undefined) {
+    const at = writeHead(bytes, start, KIND.form, FORMS.indexOf(form));
+    form.write(text, bytes, at);
+    return at + form.bytes;
   }
   const at = writeHead(bytes, start, KIND.text, Buffer.byteLength(text));
   return at + bytes.write(text, at);
@@ -79,14 +128,4 @@ function writeHead(bytes: Buffer, start: number, kind: number, number: number): 
   for (; rest >= MORE; rest >>= 7) bytes[at++] = rest | MORE;
   bytes[at++] = rest;
   return at;
-}
-
-function readText(bytes: Buffer, at: number, kind: number, number: number): string {
-  if (kind === KIND.word) return WORDS[number] ?? '';
-  if (kind === KIND.text) return bytes.toString('utf8', at, at + number);
-  const hex = bytes.toString('hex', at, at + number);
-  // As flat texts, since some are kept.
-  return kind === KIND.uuid
-    ? [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
-    : [DIGEST_START, hex].join('');
 }

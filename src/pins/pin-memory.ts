@@ -1,4 +1,4 @@
-import { PackedCache } from '../packed/packed-cache.ts';
+import { PackedCache, type EntryMark } from '../packed/packed-cache.ts';
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { pinName, type ImagePin, type PinnedImage } from './image-pin.ts';
 import { REVISION_TEXTS, revisionIn, textsOf } from './revision-texts.ts';
@@ -7,8 +7,12 @@ import { revisionKey, type Revision } from './revision.ts';
 /** Taken before a pin is read, and given back with what was read. */
 export type Mark = number;
 
-/** One pin as it stands: any change makes it another text. */
-export type PinVersion = string;
+/** One revision's pin as it stands: any change of it, or of whose it is, makes it another one. */
+export interface PinVersion {
+  /** Its {@link revisionKey}. */
+  readonly revision: string;
+  readonly entry: EntryMark;
+}
 
 export interface PinMemoryOptions {
   /** How many pins are kept; the least recently used goes first. */
@@ -76,12 +80,15 @@ export class PinMemory {
     return texts && readPin(texts);
   }
 
-  /**
-   * What tells the pin of this revision from any other, earlier or later one; undefined where none is kept. Counts as use.
-   * It is the pin itself as it is kept, so that nothing has to be kept beside it.
-   */
+  /** What tells the pin of this revision from any later one; undefined where none is kept. Counts as use. */
   version(revision: Revision): PinVersion | undefined {
-    return this.#pins.bytes(placeOf(revision), isOf(revision))?.toString('latin1');
+    const entry = this.#pins.mark(placeOf(revision), isOf(revision));
+    return entry && { revision: revisionKey(revision), entry };
+  }
+
+  /** Whether this is the revision's pin still, as far as it is known. Counts as use. */
+  holds(version: PinVersion, revision: Revision): boolean {
+    return version.revision === revisionKey(revision) && this.#pins.holds(version.entry);
   }
 
   /** To be taken before a pin is read from where it is kept. */

@@ -102,7 +102,7 @@ export interface PinnerOptions {
 }
 
 /** What decides about Pods needs of a {@link Pinner}. */
-export type PodPins = Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds'>;
+export type PodPins = Pick<Pinner, 'pin' | 'pinOf' | 'stillHolds' | 'answersStill'>;
 
 /** Gives every Pod of a revision the digests that its first Pod got. */
 export class Pinner {
@@ -133,11 +133,17 @@ export class Pinner {
     }
   }
 
-  /** Whether this is the pin that the owner's Pods get their digests from, as far as it is remembered; counted as an answer. */
+  /** Whether this is the pin that the owner's Pods get their digests from still, as far as it is remembered. */
   stillHolds(owner: PodOwner, pin: PinVersion): boolean {
-    if (this.pinOf(owner) !== pin) return false;
-    this.#options.countCacheRequest('pin', 'hit');
-    return true;
+    const revision = this.#options.revisions.known(owner);
+    return revision !== undefined && this.#options.memory.holds(pin, revision);
+  }
+
+  /** The same, counted as an answer from memory where it is so. */
+  answersStill(owner: PodOwner, pin: PinVersion): boolean {
+    const isSo = this.stillHolds(owner, pin);
+    if (isSo) this.#options.countCacheRequest('pin', 'hit');
+    return isSo;
   }
 
   /** Which pin the owner's Pods get their digests from; undefined where it is not remembered, or there is none. */

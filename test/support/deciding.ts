@@ -26,7 +26,11 @@ import { noDeadline } from './signals.ts';
 
 const ignore = (): void => {};
 /** A pinner that is played. */
-const REMEMBERS_NOTHING = { pinOf: () => undefined, stillHolds: () => false };
+const REMEMBERS_NOTHING = {
+  pinOf: () => undefined,
+  stillHolds: () => false,
+  answersStill: () => false,
+};
 
 /** A patch that changes no image: it only says which ones were left alone. */
 export const ONLY_LEFT_ALONE: readonly unknown[] = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { PackedCache, type IsMeant } from '../../../src/packed/packed-cache.ts';
+import { PackedCache, type EntryMark, type IsMeant } from '../../../src/packed/packed-cache.ts';
 
 const cacheOf = (max: number, maxBytes?: number): PackedCache =>
   new PackedCache({ max, headTexts: 1, ...(maxBytes === undefined ? {} : { maxBytes }) });
@@ -23,7 +23,7 @@ test('gives back what was kept under a name, the latest', () => {
 test('gives back and deletes only what is meant', () => {
   const cache = cacheOf(10);
   keep(cache, 'a', 'x');
-  expect([cache.get('a', named('b')), cache.bytes('a', named('b')), cache.delete('a', named('b'))]).toEqual([
+  expect([cache.get('a', named('b')), cache.mark('a', named('b')), cache.delete('a', named('b'))]).toEqual([
     undefined,
     undefined,
     undefined,
@@ -76,6 +76,74 @@ test('no longer keeps the earlier entry where the later one is too large to be k
   keep(cache, 'a', 'x');
   expect(keep(cache, 'a', 'x'.repeat(200))).toBe(false);
   expect([find(cache, 'a'), cache.size]).toEqual([undefined, 0]);
+});
+
+describe('the mark of an entry', () => {
+  const markOf = (cache: PackedCache, name: string): EntryMark => {
+    const mark = cache.mark(name, named(name));
+    if (mark === undefined) throw new Error('not kept');
+    return mark;
+  };
+
+  test('holds as long as the entry is kept, whatever else is set', () => {
+    const cache = cacheOf(10);
+    keep(cache, 'a');
+    const mark = markOf(cache, 'a');
+    keep(cache, 'b');
+    expect([cache.holds(mark), cache.holds(markOf(cache, 'b')), markOf(cache, 'a')]).toEqual([
+      true,
+      true,
+      mark,
+    ]);
+  });
+
+  test.each<[string, (cache: PackedCache) => void]>([
+    ['set again, with the same texts', (cache) => keep(cache, 'a')],
+    ['deleted', (cache) => remove(cache, 'a')],
+    ['dropped for others', (cache) => ['b', 'c'].forEach((name) => keep(cache, name))],
+    ['cleared', (cache) => cache.clear()],
+    [
+      'deleted, and its room is used again',
+      (cache) => {
+        remove(cache, 'a');
+        keep(cache, 'a');
+      },
+    ],
+    [
+      'cleared, and set again',
+      (cache) => {
+        cache.clear();
+        keep(cache, 'a');
+      },
+    ],
+  ])('holds no longer once it is %s', (_what, end) => {
+    const cache = cacheOf(2);
+    keep(cache, 'a');
+    const mark = markOf(cache, 'a');
+    end(cache);
+    expect(cache.holds(mark)).toBe(false);
+  });
+
+  test('holds no longer once another name with the same hash is set', () => {
+    const cache = new PackedCache({ max: 10, headTexts: 1, hash: () => 7 });
+    keep(cache, 'a');
+    const mark = markOf(cache, 'a');
+    keep(cache, 'b');
+    expect(cache.holds(mark)).toBe(false);
+  });
+
+  test.each<[string, (cache: PackedCache, mark: EntryMark) => unknown]>([
+    ['asking for it', (cache) => cache.mark('a', named('a'))],
+    ['asking whether it holds', (cache, mark) => cache.holds(mark)],
+  ])('%s counts as use of the entry', (_what, use) => {
+    const cache = cacheOf(2);
+    keep(cache, 'a');
+    const mark = markOf(cache, 'a');
+    keep(cache, 'b');
+    use(cache, mark);
+    keep(cache, 'c');
+    expect([find(cache, 'a'), find(cache, 'b')]).toEqual([['a'], undefined]);
+  });
 });
 
 test('is empty once it is cleared, and can be used again', () => {

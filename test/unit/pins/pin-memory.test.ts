@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { pinName, type ImagePin, type PinnedImage } from '../../../src/pins/image-pin.ts';
-import { PinMemory } from '../../../src/pins/pin-memory.ts';
+import { PinMemory, type PinVersion } from '../../../src/pins/pin-memory.ts';
 import type { Revision } from '../../../src/pins/revision.ts';
 import { FakeClock } from '../../support/clock.ts';
 
@@ -154,42 +154,53 @@ describe('while deletions are followed', () => {
 
   describe('the version of a pin', () => {
     const withImage = { ...pin('1'), images: [image('a', 'resolved')] };
+    const holds = (version: PinVersion | undefined, of = A): boolean =>
+      version !== undefined && memory.holds(version, of);
 
-    test('is there where a pin is kept, and stays as long as it does', () => {
+    test('holds as long as the pin is kept, for its revision alone', () => {
       expect(memory.version(A)).toBeUndefined();
       memory.remember(withImage, memory.mark());
+      memory.remember(pin('2', B), memory.mark());
       const version = memory.version(A);
+      expect([holds(version), holds(version, B), holds(memory.version(B), B)]).toEqual([true, false, true]);
+    });
+
+    test.each<[string, Partial<Revision>]>([
+      ['kind', { kind: 'Job' }],
+      ['uid', { uid: 'b' }],
+    ])('is none for a revision of another %s', (_what, other) => {
       memory.remember(withImage, memory.mark());
-      expect([typeof version, memory.version(A), memory.version(B)]).toEqual(['string', version, undefined]);
+      const version = memory.version(A);
+      expect([memory.version({ ...A, ...other }), holds(version, { ...A, ...other })]).toEqual([
+        undefined,
+        false,
+      ]);
     });
 
     test.each<[string, ImagePin]>([
       ['gets one more image', { ...withImage, images: [...withImage.images, image('b', 'resolved')] }],
       ['is born again with another id', { ...withImage, id: '2' }],
       ['is that of other digests', { ...withImage, images: [image('a', 'adopted')] }],
-    ])('is another one once it %s', (_what, later) => {
+      ['is that of another revision at its place', { ...withImage, revision: { ...A, kind: 'Job' } }],
+    ])('holds no longer once it %s', (_what, later) => {
       memory.remember(withImage, memory.mark());
       const before = memory.version(A);
       memory.remember(later, memory.mark());
-      expect(memory.version(A)).toEqual(expect.any(String));
-      expect(memory.version(A)).not.toBe(before);
+      expect(holds(before)).toBe(false);
+      expect(holds(memory.version(later.revision), later.revision)).toBe(true);
     });
 
-    test('is gone when it was deleted, and another one for the pin that comes after it', () => {
+    test.each<[string, () => void]>([
+      ['it was deleted', () => void forget('1')],
+      ['deletions may be missed', () => memory.close()],
+    ])('holds no longer once %s, nor when the pin comes back', (_what, end) => {
       memory.remember(withImage, memory.mark());
       const before = memory.version(A);
-      forget('1');
-      expect(memory.version(A)).toBeUndefined();
-      memory.remember({ ...withImage, id: '2' }, memory.mark());
-      expect(memory.version(A)).not.toBe(before);
-    });
-
-    test('is gone after a gap', () => {
-      memory.remember(withImage, memory.mark());
-      memory.close();
-      expect(memory.version(A)).toBeUndefined();
+      end();
+      expect([holds(before), memory.version(A)]).toEqual([false, undefined]);
       memory.open();
-      expect(memory.version(A)).toBeUndefined();
+      memory.remember({ ...withImage, id: '3' }, memory.mark());
+      expect(holds(before)).toBe(false);
     });
   });
 });
