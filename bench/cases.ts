@@ -14,6 +14,8 @@ export interface Stage {
 /** How much of everything is sent: enough to measure, or just enough to see that it works. */
 export interface Scale {
   readonly rounds: number;
+  /** Of loads that a target is about. */
+  readonly targetRounds: number;
   /** Requests before such a load, not measured: V8 compiles what runs often, and a webhook runs for weeks. */
   readonly warmUp: number;
   /** Requests of a load that no registry slows down. */
@@ -26,6 +28,7 @@ export interface Scale {
 
 export const FULL: Scale = {
   rounds: 5,
+  targetRounds: 11,
   warmUp: 6_000,
   warm: 3_000,
   burst: 200,
@@ -35,6 +38,7 @@ export const FULL: Scale = {
 };
 export const QUICK: Scale = {
   rounds: 1,
+  targetRounds: 1,
   warmUp: 80,
   warm: 80,
   burst: 200,
@@ -68,12 +72,13 @@ export const CASES: readonly Case[] = [
   {
     name: 'warm',
     title: 'Pods of one known revision, registry on this machine',
-    run: async (stage) => warm(stage, 'warm'),
+    run: async (stage) => warm(stage, 'warm', { isTarget: true }),
   },
   {
     name: 'warm-far',
     title: `1 image, registry ${FAR_MS} ms away: after the first Pod`,
-    run: async (stage) => withRegistryAt(stage, FAR_MS, () => warm(stage, 'warm-far', { peers: 200 })),
+    run: async (stage) =>
+      withRegistryAt(stage, FAR_MS, () => warm(stage, 'warm-far', { peers: 200, isTarget: true })),
   },
   {
     name: 'birth',
@@ -91,7 +96,9 @@ export const CASES: readonly Case[] = [
     name: 'warm-10',
     title: `10 images, registry ${FAR_MS} ms away: after the first Pod`,
     run: async (stage) =>
-      withRegistryAt(stage, FAR_MS, () => warm(stage, 'warm-10', { containers: 10, peers: 32 })),
+      withRegistryAt(stage, FAR_MS, () =>
+        warm(stage, 'warm-10', { containers: 10, peers: 32, isTarget: true }),
+      ),
   },
   {
     name: 'burst',
@@ -186,13 +193,14 @@ interface WarmOptions {
   readonly requests?: number;
   readonly atOnce?: number;
   readonly peers?: number;
+  readonly isTarget?: boolean;
   /** A revision that is known already. */
   readonly pods?: PodsOfCase;
 }
 
 /** Replicas of a revision whose first Pod was admitted before. */
 async function warm(stage: Stage, name: string, options: WarmOptions = {}): Promise<Row[]> {
-  const { containers = 1, requests = stage.scale.warm, atOnce = AT_ONCE, peers = 400 } = options;
+  const { containers = 1, requests = stage.scale.warm, atOnce = AT_ONCE, peers = 400, isTarget } = options;
   const pods = options.pods ?? newPods({ containers });
   await bear(stage, pods);
   for (const { url } of [stage.samebytes, stage.null]) {
@@ -201,7 +209,7 @@ async function warm(stage: Stage, name: string, options: WarmOptions = {}): Prom
   return measure(stage.rig, everybody(stage), {
     name,
     pods: () => pods,
-    rounds: stage.scale.rounds,
+    rounds: isTarget === true ? stage.scale.targetRounds : stage.scale.rounds,
     requests,
     atOnce,
     peerRequests: peers,

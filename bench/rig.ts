@@ -20,7 +20,7 @@ const COLLECT = new URL('./collect-on-signal.js', import.meta.url).href;
 /** As in manifests/base, which a test compares: the heap of what is measured is the heap of what is installed. */
 export const ENVIRONMENT = {
   NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8',
-  MALLOC_ARENA_MAX: '2',
+  MALLOC_ARENA_MAX: '1',
 };
 const run = promisify(execFile);
 /** They are written one every 20 ms at most, while there are any. */
