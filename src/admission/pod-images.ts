@@ -76,10 +76,10 @@ export function imageFields(spec: JsonObject): unknown {
   return [lists, volumes];
 }
 
-/** Whatever is no list of objects stays as it is. */
+/** What is no object becomes an object: so it is told from the list of an object's fields. */
 function each(value: unknown, fieldsOf: (item: JsonObject) => unknown[]): unknown {
   if (!Array.isArray(value)) return value;
-  return value.map((item: unknown) => (isObject(item) ? fieldsOf(item) : item));
+  return value.map((item: unknown) => (isObject(item) ? fieldsOf(item) : { item }));
 }
 
 /** Image volumes (KEP-4639): `volumes[].image` with its own reference and pull policy. */

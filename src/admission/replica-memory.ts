@@ -21,8 +21,12 @@ const MAX_DECISIONS = 1_000;
 const MAX_BYTES = 8 * 1024 * 1024;
 /** Measured: a decision about one more image, with the answer and the line of the log that are made of it. */
 const BYTES_PER_IMAGE = 2_500;
-/** That of a Pod of two hundred containers; others are decided about each time. */
-const MAX_KEY_LENGTH = 32 * 1024;
+/** A text has two bytes a character at most. */
+const BYTES_PER_CHARACTER = 2;
+/** What a Pod's author wrote is in the patch, in the answer that has it in Base64, in warnings, and in the line of the log. */
+const BYTES_PER_WRITTEN_CHARACTER = 8;
+/** That of a Pod of a hundred containers; others are decided about each time. V8 finds longer ones slowly. */
+const MAX_KEY_LENGTH = 16_000;
 
 /**
  * Decisions for further replicas: the Pods of a revision differ in their names, and in nothing that decides. A decision is
@@ -33,7 +37,7 @@ export class ReplicaMemory {
   readonly #decisions = new BoundedCache<string, ReplicaDecision>({
     max: MAX_DECISIONS,
     maxSize: MAX_BYTES,
-    sizeCalculation: ({ decision: { images } }, key) => key.length + images.length * BYTES_PER_IMAGE,
+    sizeCalculation: ({ decision }, key) => bytesOf(decision) + key.length * BYTES_PER_CHARACTER,
   });
 
   constructor({ pinner }: { readonly pinner: Pick<PodPins, 'stillHolds' | 'answersStill'> }) {
@@ -62,6 +66,11 @@ export class ReplicaMemory {
   }
 }
 
+function bytesOf({ images, patch, warnings }: Decision): number {
+  const written = JSON.stringify([patch, warnings]).length;
+  return images.length * BYTES_PER_IMAGE + written * BYTES_PER_WRITTEN_CHARACTER;
+}
+
 /**
  * All that a decision about a new Pod reads, in the words of the request; of its name only whether it is one that the
  * recreation guard watches. Undefined for everything but new Pods, and for whoever only looks, who must leave no trace.
@@ -76,9 +85,15 @@ function keyOf(request: AdmissionRequest, mode: Mode): string | undefined {
   const place = [mode, namespace, watchedName(object) !== ''];
   const read = [labels, annotations, ownerReferences, spec['imagePullSecrets'], imageFields(spec)];
   try {
-    return JSON.stringify([...place, ...read]);
+    return JSON.stringify([...place, ...read], onlyWhatJsonHas);
   } catch {
-    // Nested deeper than can be written.
+    // Nested deeper than can be written, or not to be told from something else.
     return undefined;
   }
+}
+
+/** A number like 1e400 is read as infinite, and would be written as null. */
+function onlyWhatJsonHas(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('JSON has no such number');
+  return value;
 }

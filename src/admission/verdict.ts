@@ -1,6 +1,7 @@
 import type { JsonObject } from '../json/json-object.ts';
 import { withDigest, type ImageReference } from '../image/reference.ts';
 import type { PodOwner } from '../pins/revision.ts';
+import { masked } from '../telemetry/redact.ts';
 import { failureOf, triedBy, type Failure } from './failure.ts';
 import {
   annotationFits,
@@ -174,7 +175,8 @@ function toImageDecision(result: ImageResult, owner: PodOwner): ImageDecision {
   const { image } = result;
   const shared = {
     container: shorten(image.name, MAX_REPORTED_CHARACTERS),
-    reference: shorten(image.image, MAX_REPORTED_CHARACTERS),
+    // Before it is cut: without what stands behind it a password is not known as one.
+    reference: shorten(masked(image.image), MAX_REPORTED_CHARACTERS),
   };
   if (result.is === 'pinned') {
     const { digest, source } = result;
@@ -234,7 +236,7 @@ function warningsOf(result: ImageResult, mode: Mode, owner: PodOwner): string[] 
 }
 
 function quote(text: string): string {
-  return JSON.stringify(shorten(text, 100));
+  return JSON.stringify(shorten(masked(text), 100));
 }
 
 function shorten(text: string, limit: number): string {

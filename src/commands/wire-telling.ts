@@ -31,8 +31,8 @@ export function wireTelling(
 ): Telling {
   const admissions = new AdmissionLog(log);
   const tellEach = (event: AdmissionEvent): void => {
-    metrics.admissions.time(event);
-    admissions.write(event);
+    guarded(log, () => metrics.admissions.time(event));
+    guarded(log, () => admissions.write(event));
   };
   const tellServedDigests = ({ decision: { served = [] } }: AdmissionEvent, times: number): void => {
     for (const one of served) guarded(log, () => tellServed(one, times));
@@ -40,9 +40,10 @@ export function wireTelling(
   const tellTogether = (event: AdmissionEvent, times: number): void => {
     const { decision } = event;
     const { outcome, optOutsRefused } = decision;
-    metrics.admissions.count({ outcome, optOutsRefused, failures: failuresOf(decision) }, times);
-    recorder?.admission(event, times);
-    tellOwner(event);
+    const counted = { outcome, optOutsRefused, failures: failuresOf(decision) };
+    guarded(log, () => metrics.admissions.count(counted, times));
+    guarded(log, () => recorder?.admission(event, times));
+    guarded(log, () => tellOwner(event));
     if (decision.isRepeated === true) tellServedDigests(event, times);
   };
   const gathering = new Gathering<AdmissionEvent>({
@@ -57,8 +58,8 @@ export function wireTelling(
         together.delete(event.decision);
         together.set(event.decision, { event, times: times + 1 });
       };
-      for (const event of events) guarded(log, () => tell(event));
-      for (const { event, times } of together.values()) guarded(log, () => tellTogether(event, times));
+      for (const event of events) tell(event);
+      for (const { event, times } of together.values()) tellTogether(event, times);
     },
   });
   // Whoever reads the metrics finds every answer that was given before.

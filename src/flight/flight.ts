@@ -1,3 +1,5 @@
+import { untilAborted } from './until-aborted.ts';
+
 /**
  * One piece of work that several callers wait for together. Each caller brings an AbortSignal of its own and
  * may leave by it; the work goes on for the others and is aborted when the last one has left.
@@ -39,13 +41,9 @@ export class Flight<T> {
   async join(signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     this.#waiting += 1;
-    const left = Promise.withResolvers<never>();
-    const leave = (): void => left.reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
     try {
-      return await Promise.race([this.#outcome.promise, left.promise]);
+      return await untilAborted(this.#outcome.promise, signal);
     } finally {
-      signal.removeEventListener('abort', leave);
       this.#waiting -= 1;
       if (this.#waiting === 0) this.#abandon();
     }

@@ -54,6 +54,11 @@ export function parseReference(written: string): ImageReference {
 
   const at = written.indexOf('@');
   const digest = at === -1 ? undefined : written.slice(at + 1);
+  // Before anything else is said of it: what stands before an @ without a digest may be a user and a password.
+  if (digest !== undefined && !isDigest(digest)) {
+    const what = digest.includes('@') ? 'what follows the first @' : `the digest ${quote(digest)}`;
+    throw new InvalidReferenceError(`${what} is not valid`);
+  }
   const named = at === -1 ? written : written.slice(0, at);
   // A colon before the last slash belongs to the domain's port.
   const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
@@ -69,9 +74,6 @@ export function parseReference(written: string): ImageReference {
   }
   if (tag !== undefined && !TAG.test(tag))
     throw new InvalidReferenceError(`the tag ${quote(tag)} is not valid`);
-  if (digest !== undefined && !isDigest(digest)) {
-    throw new InvalidReferenceError(`the digest ${quote(digest)} is not valid`);
-  }
   return {
     written,
     writtenRepository,

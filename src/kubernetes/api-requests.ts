@@ -1,12 +1,16 @@
 import { Observable, ResponseContext, type HttpLibrary, type RequestContext } from '@kubernetes/client-node';
 import { request } from 'undici';
+import { untilAborted } from '../flight/until-aborted.ts';
 
 /**
  * Sends what the generated client asks for. Its own way is `fetch`, of which each call leaves streams and finalizers that
  * only a collection of the whole heap frees: at births they were most of what it had to free.
  */
 export const API_REQUESTS: HttpLibrary = {
-  send: (call) => new Observable(answerTo(call)),
+  send: (call) => {
+    const signal = call.getSignal();
+    return new Observable(signal === undefined ? answerTo(call) : untilAborted(answerTo(call), signal));
+  },
 };
 
 async function answerTo(call: RequestContext): Promise<ResponseContext> {

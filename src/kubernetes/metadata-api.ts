@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { request, type Dispatcher } from 'undici';
+import { untilAborted } from '../flight/until-aborted.ts';
 import { isObject, parseObject, type JsonObject } from '../json/json-object.ts';
 import type { ClusterConnection } from './cluster-connection.ts';
 
@@ -91,13 +92,18 @@ export class MetadataApi {
     const { headers, dispatcher } = await this.#cluster.prepare();
     const url = `${this.#cluster.getCurrentCluster()?.server ?? ''}${path}`;
     const options = { dispatcher, headers: { ...headers, accept }, signal, ...timeouts };
-    const { statusCode, body } = await request(url, options);
-    // An error before anybody reads, or after, would end the process.
-    body.on('error', () => {});
+    const { statusCode, body } = await untilAborted(answerTo(url, options), signal);
     if (statusCode === 200) return body;
     await body.dump({ limit: MAX_ERROR_BYTES }).catch(() => {});
     throw new MetadataApiError(statusCode);
   }
+}
+
+async function answerTo(...asking: Parameters<typeof request>): ReturnType<typeof request> {
+  const answer = await request(...asking);
+  // An error before anybody reads, or after, would end the process.
+  answer.body.on('error', () => {});
+  return answer;
 }
 
 async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<WatchEvent> {

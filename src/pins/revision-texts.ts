@@ -21,7 +21,8 @@ export function textsOf(revision: Revision): RevisionTexts {
 
 /** The revision whose values are the first of these. */
 export function revisionIn(texts: readonly string[]): Revision {
-  const [namespace, kind, name, uid, apiVersion, hash, workloadKind, workloadName] = texts as RevisionTexts;
+  const [namespace = '', kind = '', name = '', uid = '', apiVersion = '', hash = '', ...workload] = texts;
+  const [workloadKind = '', workloadName = ''] = workload;
   return {
     apiVersion,
     kind,

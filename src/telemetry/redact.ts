@@ -31,10 +31,10 @@ const HARMLESS = new Set([
 const MASK = '[masked]';
 /** `name=value` behind a question mark or an ampersand; a value ends where a URL in JSON text does. */
 const QUERY = /([?&])([A-Za-z0-9_.~%-]{1,64})=[^\s"'&\\<>]+/g;
-/** Whoever is named before the last @ of a URL's authority: people write passwords with an @ as they are. */
-const USER_INFO = /:\/\/[^\s"'/\\]+@/g;
+/** A URL from its authority on. */
+const URL_REST = /:\/\/[^\s"'\\]+/g;
 /** Where a user and a password may stand without a scheme, as people write them into an image. */
-const WORD = /[^\s"'/\\]+/g;
+const WORD = /[^\s"'\\]+/g;
 const DIGEST = /^@sha(?:256|512):/;
 /** What an Authorization header holds; no word of a sentence is as long as {@link LEAST_LENGTH}. */
 const AUTHORIZATION = /(Bearer|Basic) ([A-Za-z0-9._~+/=-]+)/gi;
@@ -48,7 +48,9 @@ const LEAST_LENGTH = 16;
  */
 export function masked(text: string): string {
   // Every line of the log comes through here, and nearly none has these.
-  const named = text.includes('@') ? text.replace(USER_INFO, `://${MASK}@`).replace(WORD, withoutUser) : text;
+  const named = text.includes('@')
+    ? text.replace(URL_REST, withoutUserInfo).replace(WORD, withoutUser)
+    : text;
   const queried = named.includes('=') ? named.replace(QUERY, withoutValue) : named;
   return queried
     .replace(AUTHORIZATION, (whole, scheme: string, token: string) =>
@@ -91,10 +93,23 @@ function withoutValue(whole: string, mark: string, name: string): string {
   return HARMLESS.has(name) ? whole : `${mark}${name}=${MASK}`;
 }
 
+/** Whoever is named before its last @: people write passwords with an @ or a slash as they are. */
+function withoutUserInfo(rest: string): string {
+  const end = lastAt(rest);
+  return end > 0 ? `://${MASK}${rest.slice(end)}` : rest;
+}
+
+/** The last @ that begins no digest. */
+function lastAt(word: string): number {
+  const last = word.lastIndexOf('@');
+  return last > 0 && DIGEST.test(word.slice(last)) ? word.lastIndexOf('@', last - 1) : last;
+}
+
 /** `user:password@` masked; what stands before a digest is an image with its tag. */
 function withoutUser(word: string): string {
-  let end = word.lastIndexOf('@');
-  if (end > 0 && DIGEST.test(word.slice(end))) end = word.lastIndexOf('@', end - 1);
+  const end = lastAt(word);
   const colon = word.indexOf(':');
+  // A URL, which is masked already.
+  if (word.startsWith('//', colon + 1)) return word;
   return colon > 0 && colon < end ? MASK + word.slice(end) : word;
 }

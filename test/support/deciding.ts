@@ -195,6 +195,11 @@ export class AdmissionUnderTest {
     return this.known(request, mode) ?? (await this.#decider.decide(request, mode, signal));
   }
 
+  /** As though nothing were known of other replicas. */
+  decideAnew(request: AdmissionRequest, mode: Mode = 'enabled', signal = noDeadline()): Promise<Decision> {
+    return this.#decider.decide(request, mode, signal);
+  }
+
   /** What is answered at once. */
   known(request: AdmissionRequest, mode: Mode = 'enabled'): Decision | undefined {
     return this.#decider.known(request, mode);

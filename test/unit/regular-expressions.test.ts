@@ -24,7 +24,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   // parseDurationMs refuses more than 32 characters first.
   'admission/deadline.ts': String.raw`/(\d+(?:\.\d+)?)(h|ms|m|s|us|\u00b5s|ns)/g`,
   // A name that is cut before.
-  'kubernetes/image-pin-object.ts': '/[-.]+$/',
+  'pins/image-pin.ts': '/[-.]+$/',
   // What an administrator, or we ourselves, wrote into the webhook configuration.
   'certificates/certificate-bundle.ts': '/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g',
 };

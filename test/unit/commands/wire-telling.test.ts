@@ -28,7 +28,12 @@ afterEach(() => {
 });
 
 function tellingTo(tellOwner: (owner: string | undefined) => void): Telling {
-  const destination = { write: (line: string) => void lines.push(line) };
+  const destination = {
+    write: (line: string) => {
+      if (line.includes('unwritable')) throw new Error('the disk is full');
+      lines.push(line);
+    },
+  };
   const log = createLog({ level: 'info', pretty: false, destination });
   return wireTelling(
     { metrics, log },
@@ -138,4 +143,22 @@ test('what is not told when the webhook ends is told then, and nothing listens f
   telling.close();
   expect(lines).toHaveLength(1);
   expect(process.listenerCount('exit')).toBe(listeners - 1);
+});
+
+test.each<[string, string, () => void]>([
+  ['the log', 'unwritable', () => {}],
+  [
+    'an owner’s events',
+    'web-1',
+    () => {
+      throw new Error('no');
+    },
+  ],
+])('whoever fails keeps nobody else from being told: %s', async (_who, name, tellOwner) => {
+  telling = tellingTo(tellOwner);
+  tell(decision(name, { isRepeated: true }));
+  telling.close();
+  const samples = await metrics.samples('samebytes_admissions_total');
+  expect(samples.find(({ labels }) => labels.get('outcome') === 'pinned')?.value).toBe(1);
+  expect(served).toEqual([`${name} x 1`]);
 });

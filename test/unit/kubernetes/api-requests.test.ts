@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { HttpMethod, RequestContext } from '@kubernetes/client-node';
+import { Agent } from 'undici';
 import { API_REQUESTS } from '../../../src/kubernetes/api-requests.ts';
 
-let answer: (request: IncomingMessage, response: ServerResponse) => void;
-const server = http.createServer((request, response) => answer(request, response));
+let answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+const server = http.createServer((request, response) => void answer(request, response));
 let url: string;
 
 beforeEach(async () => {
@@ -59,4 +60,31 @@ test('fails where the connection breaks in the middle of an answer', async () =>
   answer = (_request, response) => void response.write('{', () => response.destroy());
   const call = new RequestContext(url, HttpMethod.GET);
   await expect(API_REQUESTS.send(call).toPromise()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
+});
+
+test.each<[string, (agent: Agent) => void]>([
+  // Its one connection is another call's, which is never answered.
+  [
+    'for a free connection',
+    (agent) => void agent.request({ origin: new URL(url).origin, path: '/', method: 'GET' }).catch(() => {}),
+  ],
+  // A server that speaks no TLS answers nothing to its first message.
+  ['for its connection', () => (url = url.replace('http:', 'https:'))],
+])('ends with the reason of its signal while it waits %s', async (_what, prepare) => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/api`;
+  const agent = new Agent({ connections: 1 });
+  prepare(agent);
+  const given = new AbortController();
+  const call = new RequestContext(url, HttpMethod.GET);
+  call.setDispatcher(agent);
+  call.setSignal(given.signal);
+  const answered = API_REQUESTS.send(call).toPromise();
+  setImmediate(() => given.abort(new Error('enough')));
+  await expect(answered).rejects.toThrow('enough');
+  await agent.destroy();
+  for (const socket of sockets) socket.destroy();
+  await once(silent.close(), 'close');
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { packTexts, unpackTexts } from '../../../src/packed/texts.ts';
 
 const UUID = '0f8fad5b-d9cb-469f-a165-70867728950e';
