@@ -108,6 +108,8 @@ export class WatchedDigests {
 
   /** A Pod got this digest just now. */
   served({ reference, image: { digest }, secrets, revision, owner }: ServedDigest): void {
+    // Before anything is made of them: a Pod may name a hundred thousand, and this is asked for each of its containers.
+    if (isTooLong(secrets.names)) return;
     const nowMs = this.#options.now();
     const noted = [revision.namespace, revision.uid, reference.written, digest, ...secrets.names].join(' ');
     if (nowMs - (this.#lately.get(noted) ?? -Infinity) < LATELY_MS) return;
@@ -146,6 +148,16 @@ export class WatchedDigests {
   ofImage(image: string): WatchedDigest[] {
     return this.all().filter((watched) => watched.image === image);
   }
+}
+
+/** Names that are part of a key which is not kept. */
+function isTooLong(names: readonly string[]): boolean {
+  let length = 0;
+  for (const name of names) {
+    length += name.length + 1;
+    if (length > MAX_KEY_LENGTH) return true;
+  }
+  return false;
 }
 
 /** The last few, with this one. */

@@ -66,7 +66,7 @@ function isWrittenAgain(time: string): boolean {
 const KIND = { text: 0, word: 1, form: 2 } as const;
 const KIND_BITS = 2;
 const KIND_MASK = 3;
-/** A number takes seven bits a byte; lengths have 28 bits at most. */
+/** A number takes seven bits a byte; it has 28 bits at most, lengths 26. */
 const MAX_NUMBER_BYTES = 4;
 const MORE = 0x80;
 const MAX_UTF8_BYTES = 3;

@@ -47,7 +47,7 @@ export type WatchedCaches = Readonly<Partial<Record<BoundedCacheName, BoundedCac
 
 type Options<K extends {}, V extends {}> = LRUCache.OptionsMaxLimit<K, V, unknown>;
 
-/** From so many entries on room is taken as they come: most large caches hold few. */
+/** From so many entries on room is taken as they come, where sizes are no limit: most large caches hold few. */
 const LARGE = 1_000;
 
 /** An LRUCache that counts what it drops for want of room; every cache in samebytes is one. */

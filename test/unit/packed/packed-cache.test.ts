@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { PackedCache, type EntryMark, type IsMeant } from '../../../src/packed/packed-cache.ts';
 
@@ -218,4 +218,23 @@ describe('whatever is done to it', () => {
       }),
     );
   });
+});
+
+test.each<[string, (cache: PackedCache, index: number) => void]>([
+  ['sets other names', (cache, index) => void keep(cache, `${index}`, 'x'.repeat(500))],
+  ['sets the same name', (cache) => void keep(cache, 'a', 'x'.repeat(500))],
+  ['sets what is too large', (cache) => void keep(cache, 'a', 'x'.repeat(9_000))],
+  [
+    'sets and deletes',
+    (cache) => {
+      keep(cache, 'a', 'x'.repeat(500));
+      remove(cache, 'a');
+    },
+  ],
+])('takes no more room, however often one %s', (_what, step) => {
+  const cache = cacheOf(10, 8_000);
+  const taken = jest.spyOn(Buffer, 'allocUnsafeSlow');
+  for (let index = 0; index < 20_000; index += 1) step(cache, index);
+  expect(taken.mock.calls.length).toBeLessThanOrEqual(1);
+  taken.mockRestore();
 });
