@@ -1,9 +1,7 @@
-import { untilAborted } from '../flight/until-aborted.ts';
 import { RegistryError } from './errors.ts';
 
 /**
- * Does the work under a signal that also ends after `ms`, then with an error of class `unreachable`. Waits no longer than
- * that, also for work that does not heed it.
+ * Does the work under a signal that also ends after `ms`, then with an error of class `unreachable`.
  * @throws what the work throws.
  */
 export async function withDeadline<T>(
@@ -21,7 +19,7 @@ export async function withDeadline<T>(
   signal.addEventListener('abort', leave, { once: true });
   if (signal.aborted) leave();
   try {
-    return await untilAborted(work(either.signal), either.signal);
+    return await work(either.signal);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', leave);

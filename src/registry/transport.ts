@@ -1,6 +1,7 @@
 import { Pool, type Dispatcher } from 'undici';
 import { ByteBudget } from '../flight/byte-budget.ts';
 import { GrowingBytes } from '../flight/growing-bytes.ts';
+import { untilAborted } from '../flight/until-aborted.ts';
 import { BoundedCache, type BoundedCacheState } from '../telemetry/bounded-cache.ts';
 import { limitOf, type LimitState } from '../telemetry/limits.ts';
 import { guardedConnector, type ConnectorOptions } from './connector.ts';
@@ -85,7 +86,7 @@ export class Transport {
     const { method, url, signal, body = null } = request;
     const pool = this.#pool(url);
     try {
-      const answer = await pool.request({
+      const asking = pool.request({
         path: url.pathname + url.search,
         method,
         headers: { 'user-agent': this.#userAgent, 'accept-encoding': 'identity', ...request.headers },
@@ -94,6 +95,7 @@ export class Transport {
         reset: false,
         signal,
       });
+      const answer = await untilAborted(asking, signal);
       const { statusCode: status, headers } = answer;
       const isWanted = method !== 'HEAD' && status === 200;
       if (isWanted) return { status, headers, body: await this.#readAll(answer, request) };
