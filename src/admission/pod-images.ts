@@ -67,19 +67,28 @@ export function podImages(pod: JsonObject): PodImage[] {
  */
 export function imageFields(spec: JsonObject): unknown {
   const lists: unknown[] = CONTAINER_LISTS.map(({ field }) =>
-    each(spec[field], ({ name, image, imagePullPolicy }) => [name, image, imagePullPolicy]),
+    each(spec[field], ({ name, image, imagePullPolicy }) => [
+      toldApart(name),
+      toldApart(image),
+      toldApart(imagePullPolicy),
+    ]),
   );
   const volumes = each(spec['volumes'], ({ name, image }) => {
-    if (!isObject(image)) return [image];
-    return [name, image['reference'], image['pullPolicy']];
+    if (!isObject(image)) return [toldApart(image)];
+    return [toldApart(name), toldApart(image['reference']), toldApart(image['pullPolicy'])];
   });
   return [lists, volumes];
 }
 
 /** What is no object becomes an object: so it is told from the list of an object's fields. */
 function each(value: unknown, fieldsOf: (item: JsonObject) => unknown[]): unknown {
-  if (!Array.isArray(value)) return value;
+  if (!Array.isArray(value)) return toldApart(value);
   return value.map((item: unknown) => (isObject(item) ? fieldsOf(item) : { item }));
+}
+
+/** A number like 1e400 is read as infinite, and would be written as null. */
+function toldApart(value: unknown): unknown {
+  return typeof value === 'number' ? { number: String(value) } : value;
 }
 
 /** Image volumes (KEP-4639): `volumes[].image` with its own reference and pull policy. */

@@ -60,15 +60,15 @@ export class PackedCache implements BoundedCacheState {
   }
 
   get(name: string, isMeant: IsMeant): string[] | undefined {
-    const bytes = this.#read(this.#places.get(this.#hash(name)), isMeant);
-    return bytes && unpackTexts(bytes);
+    return this.#read(this.#places.get(this.#hash(name)), isMeant);
   }
 
   /** What tells the entry from all that is set later. Counts as use. */
   mark(name: string, isMeant: IsMeant): EntryMark | undefined {
     const hash = this.#hash(name);
     const place = this.#places.get(hash);
-    if (place === undefined || this.#read(place, isMeant) === undefined) return undefined;
+    if (place === undefined) return undefined;
+    if (!isMeant(unpackTexts(this.#blocks.read(place), this.#options.headTexts))) return undefined;
     return { hash, count: this.#blocks.numberOf(place) };
   }
 
@@ -94,9 +94,9 @@ export class PackedCache implements BoundedCacheState {
   /** Returns what was kept. */
   delete(name: string, isMeant: IsMeant): string[] | undefined {
     const hash = this.#hash(name);
-    const bytes = this.#read(this.#places.peek(hash), isMeant);
-    if (bytes !== undefined) this.#places.delete(hash);
-    return bytes && unpackTexts(bytes);
+    const texts = this.#read(this.#places.peek(hash), isMeant);
+    if (texts !== undefined) this.#places.delete(hash);
+    return texts;
   }
 
   clear(): void {
@@ -104,9 +104,9 @@ export class PackedCache implements BoundedCacheState {
     this.#blocks = new Blocks();
   }
 
-  #read(place: Place | undefined, isMeant: IsMeant): Buffer | undefined {
+  #read(place: Place | undefined, isMeant: IsMeant): string[] | undefined {
     if (place === undefined) return undefined;
-    const bytes = this.#blocks.read(place);
-    return isMeant(unpackTexts(bytes, this.#options.headTexts)) ? bytes : undefined;
+    const texts = unpackTexts(this.#blocks.read(place));
+    return isMeant(texts.slice(0, this.#options.headTexts)) ? texts : undefined;
   }
 }

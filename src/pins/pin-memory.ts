@@ -76,14 +76,15 @@ export class PinMemory {
   }
 
   get(revision: Revision): ImagePin | undefined {
-    const texts = this.#pins.get(placeOf(revision), isOf(revision));
+    const texts = this.#pins.get(placeOf(revision), isOf(revisionKey(revision)));
     return texts && readPin(texts);
   }
 
   /** What tells the pin of this revision from any later one; undefined where none is kept. Counts as use. */
   version(revision: Revision): PinVersion | undefined {
-    const entry = this.#pins.mark(placeOf(revision), isOf(revision));
-    return entry && { revision: revisionKey(revision), entry };
+    const key = revisionKey(revision);
+    const entry = this.#pins.mark(placeOf(revision), isOf(key));
+    return entry && { revision: key, entry };
   }
 
   /** Whether this is the revision's pin still, as far as it is known. Counts as use. */
@@ -144,9 +145,8 @@ function placeOf(revision: Revision): string {
   return place(revision.namespace, pinName(revision));
 }
 
-/** All that tells a revision, not its uid alone: see {@link revisionKey}. */
-function isOf(revision: Revision): (head: readonly string[]) => boolean {
-  const key = revisionKey(revision);
+/** By all that tells a revision, not its uid alone: see {@link revisionKey}. */
+function isOf(key: string): (head: readonly string[]) => boolean {
   return (head) => keyIn(head) === key;
 }
 
