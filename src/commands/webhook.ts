@@ -34,11 +34,12 @@ export async function startWebhook(
   options: WiringOptions & DashboardWiring,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RunningWebhook> {
-  const { settings, log, metrics } = options;
+  const { settings, cluster, log, metrics } = options;
   let webhook: Listener | undefined;
   let stopping = false;
   metrics.process.tellVersion(VERSION);
   metrics.admissions.startAtZero(OUTCOMES, FAILURE_CODES);
+  if (cluster !== undefined) metrics.limits.watch(cluster.transport.limits);
   const isReady = (): boolean => webhook !== undefined && !stopping;
   const certificate = await wireCertificate({
     ...options,

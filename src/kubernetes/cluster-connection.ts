@@ -10,7 +10,8 @@ import {
   type User,
 } from '@kubernetes/client-node';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
-import { API_REQUESTS } from './api-requests.ts';
+import { ApiRequests } from './api-requests.ts';
+import { ApiTransport, MAX_CALLS } from './api-transport.ts';
 
 export interface ClusterConnectionOptions {
   /** Milliseconds of a clock that never goes back. */
@@ -37,7 +38,6 @@ const ANSWER_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 60_000;
 /** After so much silence TCP asks whether the other side is still there. */
 const PROBE_AFTER_MS = 5_000;
-const MAX_CONNECTIONS = 16;
 
 /**
  * How to reach a cluster, with connections that are kept: the client's own KubeConfig opens one per call, and reads its
@@ -45,6 +45,8 @@ const MAX_CONNECTIONS = 16;
  * client certificate changed.
  */
 export class ClusterConnection extends KubeConfig {
+  /** By which all calls go. */
+  readonly transport = new ApiTransport();
   readonly #now: () => number;
   readonly #answerTimeoutMs: number;
   /** As they were loaded: with the names of files. */
@@ -79,12 +81,12 @@ export class ClusterConnection extends KubeConfig {
     request.setDispatcher(dispatcher);
   }
 
-  /** A client whose calls are sent as {@link API_REQUESTS} does. */
+  /** A client whose calls are sent as {@link ApiRequests} does. */
   override makeApiClient<T extends ApiType>(apiClientType: ApiConstructor<T>): T {
     // The client's own part makes the rest of the configuration.
+    const httpApi = new ApiRequests(this.transport);
     const sending = new Proxy(apiClientType, {
-      construct: (type, [configuration]: [Configuration]) =>
-        new type({ ...configuration, httpApi: API_REQUESTS }),
+      construct: (type, [configuration]: [Configuration]) => new type({ ...configuration, httpApi }),
     });
     return super.makeApiClient(sending);
   }
@@ -111,7 +113,7 @@ export class ClusterConnection extends KubeConfig {
 
   #createDispatcher(tls: TlsOptions): Dispatcher {
     const limits = {
-      connections: MAX_CONNECTIONS,
+      connections: MAX_CALLS,
       pipelining: 1,
       headersTimeout: this.#answerTimeoutMs,
       bodyTimeout: this.#answerTimeoutMs,

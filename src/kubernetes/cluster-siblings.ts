@@ -5,6 +5,7 @@ import { PinStoreError } from '../pins/pin-store.ts';
 import { readRecordedImages } from '../pins/recorded-images.ts';
 import type { SiblingImage, SiblingQuery, Siblings } from '../pins/siblings.ts';
 import type { MetadataApi } from './metadata-api.ts';
+import { PageSize } from './page-size.ts';
 import { endingWith, plainCause } from './request-options.ts';
 
 export interface ClusterSiblingsOptions {
@@ -49,16 +50,16 @@ export class ClusterSiblings implements Siblings {
     { namespace, ownerUid }: SiblingQuery,
     signal: AbortSignal,
   ): Promise<readonly SiblingImage[]> {
-    const request = { namespace, limit: PAGE, ...(selector === '' ? {} : { labelSelector: selector }) };
+    const request = { namespace, ...(selector === '' ? {} : { labelSelector: selector }) };
+    const size = new PageSize(PAGE);
     const images: SiblingImage[] = [];
     let found = 0;
     let next: string | undefined;
     try {
       for (let page = 0; page < MAX_PAGES && found < PAGE; page += 1) {
         const asked = next === undefined ? request : { ...request, _continue: next };
-        const { items, metadata: { _continue: more } = {} } = await this.#options.pods.listNamespacedPod(
-          asked,
-          endingWith(signal),
+        const { items, metadata: { _continue: more } = {} } = await size.read((limit) =>
+          this.#options.pods.listNamespacedPod({ ...asked, limit }, endingWith(signal)),
         );
         const siblings = items.filter((pod) => isOwnedBy(pod, ownerUid));
         found += siblings.length;

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
-import { request, type Dispatcher } from 'undici';
-import { untilAborted } from '../flight/until-aborted.ts';
+import type { Dispatcher } from 'undici';
 import { isObject, parseObject, type JsonObject } from '../json/json-object.ts';
+import type { ApiCall } from './api-transport.ts';
 import type { ClusterConnection } from './cluster-connection.ts';
 
 /** An answer of the API server that is no success. */
@@ -32,8 +32,6 @@ const ACCEPT = {
   list: `application/json;as=PartialObjectMetadataList;${AS}`,
   watch: `application/json;as=PartialObjectMetadata;${AS}`,
 } as const;
-/** A list of metadata is small; what is larger is not one. */
-const MAX_LIST_BYTES = 16 * 1024 * 1024;
 /** So much of an answer that is not read is taken in order to keep its connection. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -50,15 +48,9 @@ export class MetadataApi {
 
   /** The list at `path`, as it was answered. @throws {MetadataApiError} or the connection's error. */
   async list(path: string, signal: AbortSignal): Promise<JsonObject> {
-    const body = await this.#open(path, ACCEPT.list, signal);
-    let bytes = 0;
-    const chunks: Buffer[] = [];
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > MAX_LIST_BYTES) throw new Error('the list is too large');
-      chunks.push(chunk);
-    }
-    const list = parseObject(Buffer.concat(chunks).toString('utf8'));
+    const { status, body } = await this.#cluster.transport.send(await this.#call(path, ACCEPT.list, signal));
+    if (status !== 200) throw new MetadataApiError(status);
+    const list = parseObject(body.toString('utf8'));
     if (list === undefined) throw new Error('the answer is not an object');
     return list;
   }
@@ -77,33 +69,21 @@ export class MetadataApi {
     const timer = setTimeout(() => opening.abort(tooLate), openTimeoutMs);
     const signals = AbortSignal.any([signal, opening.signal]);
     try {
-      return eventsOf(await this.#open(path, ACCEPT.watch, signals, { bodyTimeout: silenceMs }));
+      const call = await this.#call(path, ACCEPT.watch, signals);
+      const { statusCode, body } = await this.#cluster.transport.open({ ...call, bodyTimeout: silenceMs });
+      if (statusCode === 200) return eventsOf(body);
+      await body.dump({ limit: MAX_ERROR_BYTES }).catch(() => {});
+      throw new MetadataApiError(statusCode);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #open(
-    path: string,
-    accept: string,
-    signal: AbortSignal,
-    timeouts: Pick<Dispatcher.RequestOptions, 'bodyTimeout'> = {},
-  ): Promise<Dispatcher.ResponseData['body']> {
+  async #call(path: string, accept: string, signal: AbortSignal): Promise<ApiCall> {
     const { headers, dispatcher } = await this.#cluster.prepare();
     const url = `${this.#cluster.getCurrentCluster()?.server ?? ''}${path}`;
-    const options = { dispatcher, headers: { ...headers, accept }, signal, ...timeouts };
-    const { statusCode, body } = await untilAborted(answerTo(url, options), signal);
-    if (statusCode === 200) return body;
-    await body.dump({ limit: MAX_ERROR_BYTES }).catch(() => {});
-    throw new MetadataApiError(statusCode);
+    return { url, method: 'GET', headers: { ...headers, accept }, dispatcher, signal };
   }
-}
-
-async function answerTo(...asking: Parameters<typeof request>): ReturnType<typeof request> {
-  const answer = await request(...asking);
-  // An error before anybody reads, or after, would end the process.
-  answer.body.on('error', () => {});
-  return answer;
 }
 
 async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<WatchEvent> {

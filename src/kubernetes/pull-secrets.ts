@@ -47,6 +47,7 @@ function found({ type = '', data }: V1Secret): PullSecret {
 /** An answer that is cut short ends in an error that quotes it: of errors that are not the API server's, only the code. */
 function silentCause(error: unknown): unknown {
   if (error instanceof ApiException) return plainCause(error);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unreadable';
   return new Error(`no answer of the API server that can be used (${code})`);
 }

@@ -7,6 +7,7 @@ import { meaningsByWorkload, workloadKey, type ListedPin, type OtherMeaning } fr
 import { BoundedCache, type WatchedCaches } from '../telemetry/bounded-cache.ts';
 import { limitOf, type WatchedLimits } from '../telemetry/limits.ts';
 import { IMAGE_PINS, readListedPin } from './image-pin-object.ts';
+import { PageSize } from './page-size.ts';
 import { endingWith, plainError } from './request-options.ts';
 import type { Workloads } from './workloads.ts';
 
@@ -147,10 +148,11 @@ export class TagHistory {
   async #pinsIn(namespace: string, workloads: ReadonlySet<string>): Promise<ListedPin[]> {
     const pins: ListedPin[] = [];
     let imageCount = 0;
+    const size = new PageSize(PAGE);
     let next: string | undefined;
     for (let page = 0; page < MAX_PAGES; page += 1) {
       if (page > 0) await this.#rest();
-      const list = await this.#page(namespace, next);
+      const list = await this.#page(namespace, size, next);
       const { items, metadata } = isObject(list) ? list : {};
       for (const item of Array.isArray(items) ? items : []) {
         const pin = readListedPin(item);
@@ -164,15 +166,16 @@ export class TagHistory {
     return pins;
   }
 
-  async #page(namespace: string, next: string | undefined): Promise<unknown> {
+  async #page(namespace: string, size: PageSize, next: string | undefined): Promise<unknown> {
     const request = {
       ...IMAGE_PINS,
       namespace,
-      limit: PAGE,
       ...(next === undefined ? {} : { _continue: next }),
     };
     try {
-      return await this.#options.api.listNamespacedCustomObject(request, endingWith(this.#signal()));
+      return await size.read((limit) =>
+        this.#options.api.listNamespacedCustomObject({ ...request, limit }, endingWith(this.#signal())),
+      );
     } catch (error) {
       throw plainError('cannot list ImagePins', error);
     }

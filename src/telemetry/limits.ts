@@ -7,6 +7,8 @@ export const LIMITS = [
   'decisions_waiting',
   'tags_asked',
   'registry_requests',
+  'api_calls',
+  'api_calls_waiting',
   'events_waiting',
   'tag_histories_waiting',
   'log_characters_waiting',

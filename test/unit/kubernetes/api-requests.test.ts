@@ -4,13 +4,16 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { HttpMethod, RequestContext } from '@kubernetes/client-node';
 import { Agent } from 'undici';
-import { API_REQUESTS } from '../../../src/kubernetes/api-requests.ts';
+import { ApiRequests } from '../../../src/kubernetes/api-requests.ts';
+import { ApiTransport } from '../../../src/kubernetes/api-transport.ts';
 
 let answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 const server = http.createServer((request, response) => void answer(request, response));
 let url: string;
+let requests: ApiRequests;
 
 beforeEach(async () => {
+  requests = new ApiRequests(new ApiTransport());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api?a=b`;
@@ -32,7 +35,7 @@ test('sends method, path, headers and body, and gives back what was answered', a
   const call = new RequestContext(url, HttpMethod.POST);
   call.setHeaderParam('Content-Type', 'application/json');
   call.setBody('{"ä":2}');
-  const { httpStatusCode, headers, body } = await API_REQUESTS.send(call).toPromise();
+  const { httpStatusCode, headers, body } = await requests.send(call).toPromise();
   expect(seen).toEqual([{ method: 'POST', path: '/api?a=b', type: 'application/json', body: '{"ä":2}' }]);
   expect([httpStatusCode, headers['content-type'], await body.text()]).toEqual([
     409,
@@ -53,13 +56,13 @@ test.each<[string, (response: ServerResponse) => void]>([
   };
   const call = new RequestContext(url, HttpMethod.GET);
   call.setSignal(given.signal);
-  await expect(API_REQUESTS.send(call).toPromise()).rejects.toThrow('enough');
+  await expect(requests.send(call).toPromise()).rejects.toThrow('enough');
 });
 
 test('fails where the connection breaks in the middle of an answer', async () => {
   answer = (_request, response) => void response.write('{', () => response.destroy());
   const call = new RequestContext(url, HttpMethod.GET);
-  await expect(API_REQUESTS.send(call).toPromise()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
+  await expect(requests.send(call).toPromise()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
 });
 
 test.each<[string, (agent: Agent) => void]>([
@@ -81,7 +84,7 @@ test.each<[string, (agent: Agent) => void]>([
   const call = new RequestContext(url, HttpMethod.GET);
   call.setDispatcher(agent);
   call.setSignal(given.signal);
-  const answered = API_REQUESTS.send(call).toPromise();
+  const answered = requests.send(call).toPromise();
   setImmediate(() => given.abort(new Error('enough')));
   await expect(answered).rejects.toThrow('enough');
   await agent.destroy();

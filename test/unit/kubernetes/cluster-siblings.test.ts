@@ -1,5 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AnswerTooLargeError } from '../../../src/kubernetes/api-transport.ts';
 import type { JsonObject } from '../../../src/json/json-object.ts';
 import { ClusterSiblings } from '../../../src/kubernetes/cluster-siblings.ts';
 import { FakeClock } from '../../support/clock.ts';
@@ -20,6 +21,8 @@ let asked: unknown[];
 let reading: number;
 let most: number;
 let nodes: readonly Platform[] | Error;
+/** A page with more Pods is too large. */
+let fitting: number;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -28,6 +31,7 @@ beforeEach(() => {
   reading = 0;
   most = 0;
   nodes = [AMD];
+  fitting = Number.POSITIVE_INFINITY;
 });
 
 function siblings(): ClusterSiblings {
@@ -36,6 +40,7 @@ function siblings(): ClusterSiblings {
       listNamespacedPod: async (request) => {
         asked.push(request);
         if (typeof pods === 'number') return fail(pods);
+        if ((request.limit ?? 0) > fitting) throw new AnswerTooLargeError('too large');
         reading += 1;
         most = Math.max(most, reading);
         await Promise.resolve();
@@ -128,6 +133,18 @@ describe('the images of a revision’s Pods', () => {
     pods = Array.from({ length: 1_000 }, () => podOf());
     expect(await siblings().imagesOf(QUERY, noDeadline())).toHaveLength(50);
     expect(asked).toHaveLength(1);
+  });
+
+  test('are read in smaller pages where the Pods are large', async () => {
+    fitting = 5;
+    pods = Array.from({ length: 8 }, () => podOf());
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toHaveLength(8);
+    expect(asked).toMatchObject([{ limit: 50 }, { limit: 5 }, { limit: 5, _continue: '5' }]);
+  });
+
+  test('cannot be told where one Pod is too large', async () => {
+    fitting = 0;
+    await expect(siblings().imagesOf(QUERY, noDeadline())).rejects.toMatchObject({ code: 'pin_unreadable' });
   });
 
   test('are read for a few revisions at once, however many are born', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { TagMove } from '../../../src/admission/owner-event.ts';
+import { AnswerTooLargeError } from '../../../src/kubernetes/api-transport.ts';
 import { pinObject } from '../../../src/kubernetes/image-pin-object.ts';
 import { TagHistory, type SeenRevision } from '../../../src/kubernetes/tag-history.ts';
 import type { OwnerReference } from '../../../src/pins/revision.ts';
@@ -159,6 +160,18 @@ test('a long list is read page by page, and not without an end', async () => {
   const pages = asked.filter(({ namespace }) => namespace === 'shop');
   expect(pages.slice(0, 3).map(({ _continue }) => _continue)).toEqual([undefined, '1', '2']);
   expect(pages).toHaveLength(25);
+});
+
+test('a page that is too large is read in smaller ones', async () => {
+  answer = ({ limit = 0, _continue = '0' }) => {
+    if (limit > 1) throw new AnswerTooLargeError('too large');
+    const next = Number(_continue) + 1;
+    return { metadata: next < pins.length ? { continue: `${next}` } : {}, items: [pins[next - 1]] };
+  };
+  await looked(seen('web-b', 'born'));
+  const pages = asked.filter(({ namespace }) => namespace === 'shop');
+  expect(pages.map(({ limit }) => limit)).toEqual([200, 20, 2, 1, 1]);
+  expect(moves).toHaveLength(1);
 });
 
 test('a list whose pins hold very many images is not read to its end, other workloads aside', async () => {
