@@ -9,6 +9,8 @@ export interface GateOptions {
   readonly capacity: number;
   /** How many may wait; further ones are turned away at once. */
   readonly maxWaiting: number;
+  /** Who waits goes in by turns; `newest first` where those that came early have too little time left to use their place. */
+  readonly order?: 'oldest first' | 'newest first';
 }
 
 interface Waiting {
@@ -16,16 +18,18 @@ interface Waiting {
   readonly enter: () => void;
 }
 
-/** Lets so much in at once, and the others wait in the order in which they came, each as long as it likes. */
+/** Lets so much in at once, and the others wait in order, each as long as it likes. */
 export class Gate {
   readonly #capacity: number;
   readonly #maxWaiting: number;
+  readonly #newestFirst: boolean;
   readonly #waiting = new Set<Waiting>();
   #inside = 0;
 
-  constructor({ capacity, maxWaiting }: GateOptions) {
+  constructor({ capacity, maxWaiting, order = 'oldest first' }: GateOptions) {
     this.#capacity = capacity;
     this.#maxWaiting = maxWaiting;
+    this.#newestFirst = order === 'newest first';
   }
 
   /** How much is inside. */
@@ -85,7 +89,8 @@ export class Gate {
   }
 
   #admit(): void {
-    for (const waiting of this.#waiting) {
+    if (this.#waiting.size === 0) return;
+    for (const waiting of this.#newestFirst ? [...this.#waiting].toReversed() : this.#waiting) {
       if (this.#inside + waiting.size > this.#capacity) return;
       this.#waiting.delete(waiting);
       waiting.enter();

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { request, type Dispatcher } from 'undici';
 import { Gate } from '../flight/gate.ts';
 import { GrowingBytes } from '../flight/growing-bytes.ts';
@@ -36,11 +37,16 @@ const MAX_WAITING = 4_096;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /**
- * The only way of calls to the API server: so many at once, the others wait here, in order, until their signal. undici has a
- * queue of its own, in which what was given up stays until there is a connection for it: while there is none, for ever.
+ * The only way of HTTP calls to the API server: so many at once, the others wait here until their signal. undici has a queue of
+ * its own, in which what was given up stays until there is a connection for it: while there is none, for ever.
  */
 export class ApiTransport {
-  readonly #calls = new Gate({ capacity: MAX_CALLS, maxWaiting: MAX_WAITING });
+  readonly #calls = new Gate({
+    capacity: MAX_CALLS,
+    maxWaiting: MAX_WAITING,
+    // After an outage the oldest would be given up while their connections are made, and undici would throw those away.
+    order: 'newest first',
+  });
 
   get limits(): WatchedLimits {
     return {
@@ -77,8 +83,11 @@ export class ApiTransport {
 
   async #open({ url, headers, ...options }: ApiCall): Promise<Dispatcher.ResponseData> {
     const { signal } = options;
+    signal.throwIfAborted();
+    checkHeaders(headers);
     const leave = await this.#calls.enter(1, signal);
     try {
+      signal.throwIfAborted();
       const answer = await request(url, {
         ...options,
         headers: { 'accept-encoding': 'identity', ...headers },
@@ -92,5 +101,13 @@ export class ApiTransport {
       leave();
       throw error;
     }
+  }
+}
+
+/** An undici pool takes a header that it cannot send for a busy connection, and never uses that one again. */
+function checkHeaders(headers: ApiCall['headers']): void {
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
   }
 }

@@ -45,7 +45,7 @@ const PROBE_AFTER_MS = 5_000;
  * client certificate changed.
  */
 export class ClusterConnection extends KubeConfig {
-  /** By which all calls go. */
+  /** By which all HTTP calls go. */
   readonly transport = new ApiTransport();
   readonly #now: () => number;
   readonly #answerTimeoutMs: number;
@@ -91,7 +91,7 @@ export class ClusterConnection extends KubeConfig {
     return super.makeApiClient(sending);
   }
 
-  /** Closes all connections; requests under way end first. */
+  /** Closes all connections; calls under way end first, those that wait for one fail. */
   async close(): Promise<void> {
     const open = [this.#current?.dispatcher, this.#replaced];
     this.#current = undefined;

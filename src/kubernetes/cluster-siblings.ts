@@ -17,8 +17,8 @@ export interface ClusterSiblingsOptions {
 
 /** So many Pods tell what a revision runs; a page more would tell the same. */
 const PAGE = 50;
-/** Where no label leads to them they are looked for among so many pages of Pods. */
-const MAX_PAGES = 10;
+/** Where no label leads to them they are looked for among so many Pods, on as many pages as those take. */
+const MAX_READ = 10 * PAGE;
 /** Whole Pods are large: so many pages are in memory at once, however many revisions are born. */
 const MAX_READING = 4;
 /** Platforms of nodes change with machines, not with Pods. */
@@ -37,8 +37,9 @@ export class ClusterSiblings implements Siblings {
 
   async imagesOf(query: SiblingQuery, signal: AbortSignal): Promise<readonly SiblingImage[]> {
     return this.#reading(async () => {
+      const size = new PageSize(PAGE);
       for (const selector of query.selectors) {
-        const images = await this.#imagesBy(selector, query, signal);
+        const images = await this.#imagesBy(selector, size, query, signal);
         if (images.length > 0) return images;
       }
       return [];
@@ -47,20 +48,22 @@ export class ClusterSiblings implements Siblings {
 
   async #imagesBy(
     selector: string,
+    size: PageSize,
     { namespace, ownerUid }: SiblingQuery,
     signal: AbortSignal,
   ): Promise<readonly SiblingImage[]> {
     const request = { namespace, ...(selector === '' ? {} : { labelSelector: selector }) };
-    const size = new PageSize(PAGE);
     const images: SiblingImage[] = [];
     let found = 0;
     let next: string | undefined;
     try {
-      for (let page = 0; page < MAX_PAGES && found < PAGE; page += 1) {
+      for (let read = 0; read < MAX_READ && found < PAGE;) {
         const asked = next === undefined ? request : { ...request, _continue: next };
         const { items, metadata: { _continue: more } = {} } = await size.read((limit) =>
           this.#options.pods.listNamespacedPod({ ...asked, limit }, endingWith(signal)),
         );
+        // A page may be empty, and there may be more.
+        read += Math.max(items.length, 1);
         const siblings = items.filter((pod) => isOwnedBy(pod, ownerUid));
         found += siblings.length;
         images.push(...siblings.flatMap(imagesOfPod));

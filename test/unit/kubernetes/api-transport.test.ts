@@ -6,6 +6,7 @@ import { Agent, type Dispatcher } from 'undici';
 import { ApiTransport, MAX_CALLS } from '../../../src/kubernetes/api-transport.ts';
 import { settle } from '../../support/settle.ts';
 import { noDeadline } from '../../support/signals.ts';
+import { until } from '../../support/until.ts';
 
 const MEBIBYTE = 1024 * 1024;
 let transport: ApiTransport;
@@ -16,7 +17,7 @@ let url: string;
 
 beforeEach(() => {
   transport = new ApiTransport();
-  agent = new Agent({ connections: MAX_CALLS, pipelining: 1 });
+  agent = new Agent({ connections: MAX_CALLS, pipelining: 1, allowH2: false });
   sockets = [];
 });
 
@@ -98,6 +99,51 @@ describe('while the API server cannot be reached', () => {
     await expect(waiting).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|UND_ERR_SOCKET/) });
     expect(used()).toEqual({ calls: 0, waiting: 0 });
   });
+});
+
+test('the newest call that waits goes first: it has most time left', async () => {
+  const paths: (string | undefined)[] = [];
+  const held: (() => void)[] = [];
+  await answering(({ url: path }, response) => {
+    paths.push(path);
+    held.push(() => response.end());
+  });
+  const base = url;
+  const calls = Array.from({ length: MAX_CALLS }, () => send());
+  for (const name of ['old', 'new']) {
+    url = `${base}/${name}`;
+    calls.push(send());
+  }
+  await until('all places are taken', () => held.length === MAX_CALLS);
+  held.shift()?.();
+  await until('a place is taken again', () => paths.length > MAX_CALLS);
+  expect(paths.at(-1)).toBe('/api/new');
+  while (paths.length < calls.length) {
+    held.shift()?.();
+    await settle();
+  }
+  for (const release of held) release();
+  await Promise.all(calls);
+});
+
+test('headers that cannot be sent are an error each time, without their value, and cost no connection', async () => {
+  await answering((_request, response) => response.end());
+  for (let time = 0; time < 2 * MAX_CALLS; time += 1) {
+    const call = { url, method: 'GET', dispatcher: agent, signal: noDeadline() } as const;
+    const failure: unknown = await transport
+      .send({ ...call, headers: { authorization: 'Bearer planted\nsecret' } })
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'ERR_INVALID_CHAR' });
+    expect(String(failure)).not.toMatch(/planted|secret/);
+  }
+  expect((await send()).status).toBe(200);
+});
+
+test('a call whose time is over before it begins takes no place', async () => {
+  await blackHole();
+  const signal = AbortSignal.abort(new Error('enough'));
+  await Promise.all(Array.from({ length: 40 }, () => expect(send(signal)).rejects.toThrow('enough')));
+  expect(used()).toEqual({ calls: 0, waiting: 0 });
 });
 
 describe('a call makes room', () => {

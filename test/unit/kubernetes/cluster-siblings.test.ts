@@ -142,6 +142,12 @@ describe('the images of a revision’s Pods', () => {
     expect(asked).toMatchObject([{ limit: 50 }, { limit: 5 }, { limit: 5, _continue: '5' }]);
   });
 
+  test('are found as far behind large Pods of others as behind small ones', async () => {
+    fitting = 5;
+    pods = [...Array.from({ length: 300 }, () => podOf({ uid: 'rs-2' })), podOf()];
+    expect(await siblings().imagesOf(QUERY, noDeadline())).toHaveLength(1);
+  });
+
   test('cannot be told where one Pod is too large', async () => {
     fitting = 0;
     await expect(siblings().imagesOf(QUERY, noDeadline())).rejects.toMatchObject({ code: 'pin_unreadable' });
