@@ -33,8 +33,8 @@ export interface ApiAnswer {
 export const MAX_CALLS = 16;
 /** Several calls of each decision that may be made at once. */
 const MAX_WAITING = 4_096;
-/** As much as a review of ours may have. */
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** Of one answer, or of one event of a watch: as much as a review of ours may have. */
+export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /**
  * The only way of HTTP calls to the API server: so many at once, the others wait here until their signal. undici has a queue of

@@ -9,7 +9,7 @@ import {
   type Configuration,
   type User,
 } from '@kubernetes/client-node';
-import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import { ApiRequests } from './api-requests.ts';
 import { ApiTransport, MAX_CALLS } from './api-transport.ts';
 
@@ -134,6 +134,9 @@ export class ClusterConnection extends KubeConfig {
         uri: described.uri,
         requestTls,
         connectTimeout: CONNECT_TIMEOUT_MS,
+        // Its own would let a proxy think for five minutes before there is a tunnel, and keep our places meanwhile.
+        clientFactory: (proxy, options) =>
+          new Pool(proxy, { ...options, headersTimeout: this.#answerTimeoutMs }),
       });
     }
     return new Agent({ ...limits, connect: { ...tls, ...connect } });

@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline';
 import type { Dispatcher } from 'undici';
+import { GrowingBytes } from '../flight/growing-bytes.ts';
 import { isObject, parseObject, type JsonObject } from '../json/json-object.ts';
-import type { ApiCall } from './api-transport.ts';
+import { AnswerTooLargeError, MAX_ANSWER_BYTES, type ApiCall } from './api-transport.ts';
 import type { ClusterConnection } from './cluster-connection.ts';
 
 /** An answer of the API server that is no success. */
@@ -34,6 +34,7 @@ const ACCEPT = {
 } as const;
 /** So much of an answer that is not read is taken in order to keep its connection. */
 const MAX_ERROR_BYTES = 64 * 1024;
+const LINE_FEED = 0x0a;
 
 /**
  * Lists and watches of metadata alone. The generated client can do neither: it has no PartialObjectMetadata, and its
@@ -88,17 +89,32 @@ export class MetadataApi {
 
 async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<WatchEvent> {
   try {
-    for await (const line of createInterface({ input: body })) {
+    for await (const line of linesOf(body)) {
       const event = parseObject(line);
       if (typeof event?.['type'] !== 'string' || !isObject(event['object'])) {
         throw new Error('the watch sent what is no event');
       }
       yield { type: event['type'], object: event['object'] };
     }
-    // readline ends quietly where the connection breaks.
-    if (body.errored !== null) throw body.errored;
   } finally {
     // Whoever stops reading ends the watch.
     body.destroy();
   }
+}
+
+/** Lines of any answer; one without an end is an error at the size that a whole answer may have. */
+async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const tooMany = (): Error => new AnswerTooLargeError(`an event is larger than ${MAX_ANSWER_BYTES} bytes`);
+  const line = new GrowingBytes({ maxBytes: MAX_ANSWER_BYTES, reserve: () => {}, tooMany });
+  for await (const piece of body) {
+    let start = 0;
+    for (let end = piece.indexOf(LINE_FEED); end !== -1; end = piece.indexOf(LINE_FEED, start)) {
+      line.add(piece.subarray(start, end));
+      yield line.take().toString('utf8');
+      start = end + 1;
+    }
+    line.add(piece.subarray(start));
+  }
+  const rest = line.take();
+  if (rest.length > 0) yield rest.toString('utf8');
 }

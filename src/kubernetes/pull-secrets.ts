@@ -1,6 +1,6 @@
 import { ApiException, type CoreV1Api, type V1Secret } from '@kubernetes/client-node';
 import { configKeyOf, type PullSecret, type PullSecrets } from '../credentials/pull-secret.ts';
-import { endingWith, plainCause } from './request-options.ts';
+import { endingWith, silentCause } from './request-options.ts';
 
 export interface ClusterPullSecretsOptions {
   readonly api: Pick<CoreV1Api, 'readNamespacedSecret'>;
@@ -42,12 +42,4 @@ function found({ type = '', data }: V1Secret): PullSecret {
   const encoded = key === undefined ? undefined : data?.[key];
   const config = encoded ? Buffer.from(encoded, 'base64').toString('utf8') : undefined;
   return { is: 'found', type, config };
-}
-
-/** An answer that is cut short ends in an error that quotes it: of errors that are not the API server's, only the code. */
-function silentCause(error: unknown): unknown {
-  if (error instanceof ApiException) return plainCause(error);
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unreadable';
-  return new Error(`no answer of the API server that can be used (${code})`);
 }

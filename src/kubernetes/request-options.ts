@@ -38,3 +38,14 @@ export function plainCause(error: unknown): unknown {
 export function plainError(what: string, error: unknown): Error {
   return new Error(what, { cause: plainCause(error) });
 }
+
+/**
+ * As {@link plainCause}, for answers with secrets: one that is cut short ends in an error that quotes it, so of errors that are
+ * not the API server's only the code is told.
+ */
+export function silentCause(error: unknown): unknown {
+  if (error instanceof ApiException) return plainCause(error);
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unreadable';
+  return new Error(`no answer of the API server that can be used (${code})`);
+}

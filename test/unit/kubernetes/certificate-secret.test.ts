@@ -7,8 +7,13 @@ const BUNDLE = { cert: 'cert', key: 'planted-key', trusted: 'ca' };
 
 /** The Secret by an API server that answers every call with this status. */
 function answering(status: number): CertificateSecret {
+  return failing(new ApiException(status, 'planted-message', { planted: 'body' }, { planted: 'header' }));
+}
+
+/** The Secret by calls that all fail. */
+function failing(error: Error): CertificateSecret {
   const answer = async (): Promise<V1Secret> => {
-    throw new ApiException(status, 'planted-message', { planted: 'body' }, { planted: 'header' });
+    throw error;
   };
   const api = {
     readNamespacedSecret: answer,
@@ -48,3 +53,19 @@ test.each([401, 403, 422, 500])(
     }
   },
 );
+
+test('an answer that is no JSON is not quoted', async () => {
+  const cut = new SyntaxError('Unexpected end of JSON input in {"data":{"tls.key":"planted');
+  const read = failing(cut).read();
+  await expect(read).rejects.toMatchObject({ message: 'cannot read Secret samebytes/samebytes-tls' });
+  const error: unknown = await read.catch((reason: unknown) => reason);
+  expect(JSON.stringify(errorFields(error))).not.toContain('planted');
+});
+
+test('why there was no answer is told by its code', async () => {
+  const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+  const error: unknown = await failing(refused)
+    .read()
+    .catch((reason: unknown) => reason);
+  expect(JSON.stringify(errorFields(error))).toContain('ECONNREFUSED');
+});

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { RequestListener, ServerResponse } from 'node:http';
+import http, { type RequestListener, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { CoreV1Api, type Cluster, type User } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { issueCertificates } from '../../../src/certificates/authority.ts';
@@ -202,4 +203,25 @@ test('a user with a password is one by basic authentication, a static token goes
     await call();
   }
   expect(authorizations).toEqual([`Basic ${Buffer.from('a:b').toString('base64')}`, 'Bearer static']);
+});
+
+test('a proxy that never opens the way is given up, and its place is free again', async () => {
+  const asked: Duplex[] = [];
+  const proxy = http.createServer().on('connect', (_request, socket) => asked.push(socket));
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const slow = new ClusterConnection({ now: clock.now, answerTimeoutMs: 50 });
+  const { server: url = '' } = cluster.getCurrentCluster() ?? {};
+  const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  slow.loadFromClusterAndUser(
+    { name: 'c', caFile: file('ca.crt'), server: url, skipTLSVerify: false, proxyUrl },
+    { name: 'u', token: 'static' },
+  );
+  const list = slow.makeApiClient(CoreV1Api).listNamespacedPod({ namespace: 'shop' });
+  await expect(list).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' });
+  expect(asked).toHaveLength(1);
+  expect(slow.transport.limits.api_calls?.used).toBe(0);
+  for (const socket of asked) socket.destroy();
+  await slow.close();
+  await once(proxy.close(), 'close');
 });

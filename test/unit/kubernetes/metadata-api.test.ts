@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ClusterConnection } from '../../../src/kubernetes/cluster-connection.ts';
 import { MetadataApi } from '../../../src/kubernetes/metadata-api.ts';
+import { settle } from '../../support/settle.ts';
 import { noDeadline } from '../../support/signals.ts';
 
 let server: Server;
@@ -91,6 +92,31 @@ describe('a watch', () => {
   test('fails where nothing comes for too long', async () => {
     answer = (_request, response) => void response.write(line('ADDED'));
     await expect(watched(50)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
+  });
+
+  test('gives many events of one piece, with empty lines nowhere, and a last one without its line feed', async () => {
+    const body = line('ADDED').repeat(1_000) + line('DELETED').trimEnd();
+    answer = (_request, response) => void response.end(body);
+    expect(await watched()).toEqual([...Array<string>(1_000).fill('ADDED'), 'DELETED']);
+  });
+
+  test('fails at an event without an end, and takes no more of it', async () => {
+    const piece = Buffer.alloc(64 * 1024, 'a');
+    let sent = 0;
+    answer = (_request, response) => {
+      response.on('error', () => {});
+      const write = (): void => {
+        if (response.destroyed || sent > 1_000) return;
+        sent += 1;
+        response.write(piece, write);
+      };
+      response.write(line('ADDED'), write);
+    };
+    await expect(watched()).rejects.toMatchObject({ code: 'answer_too_large' });
+    // What lies in the buffers of both sides besides.
+    expect(sent * piece.length).toBeLessThan(24 * 1024 * 1024);
+    await settle();
+    expect(cluster.transport.limits.api_calls?.used).toBe(0);
   });
 
   test.each(['nonsense', '{}', '{"type":1,"object":{}}', '{"type":"ADDED"}'])('fails at %s', async (text) => {
