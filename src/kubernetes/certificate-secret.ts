@@ -1,7 +1,7 @@
 import { ApiException, type CoreV1Api, type V1Secret } from '@kubernetes/client-node';
 import type { CertificateBundle } from '../certificates/certificate-bundle.ts';
 import type { CertificateStore, StoredBundle } from '../certificates/managed-certificate.ts';
-import { endingWith, silentCause } from './request-options.ts';
+import { endingWith, silentError } from './request-options.ts';
 
 type SecretApi = Pick<
   CoreV1Api,
@@ -95,9 +95,7 @@ export class CertificateSecret implements CertificateStore {
       if (verb === 'update' && error instanceof ApiException && error.code === 422) {
         throw new UnchangeableSecretError(this.#namespace, this.#name);
       }
-      throw new Error(`cannot ${verb} Secret ${this.#namespace}/${this.#name}`, {
-        cause: silentCause(error),
-      });
+      throw silentError(`cannot ${verb} Secret ${this.#namespace}/${this.#name}`, error);
     }
   }
 }

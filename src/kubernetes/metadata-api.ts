@@ -104,8 +104,7 @@ async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<
 
 /** Lines of any answer; one without an end is an error at the size that a whole answer may have. */
 async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const tooMany = (): Error => new AnswerTooLargeError(`an event is larger than ${MAX_ANSWER_BYTES} bytes`);
-  const line = new GrowingBytes({ maxBytes: MAX_ANSWER_BYTES, reserve: () => {}, tooMany });
+  const line = new GrowingBytes({ maxBytes: MAX_ANSWER_BYTES, reserve: () => {}, tooMany: tooLarge });
   for await (const piece of body) {
     let start = 0;
     for (let end = piece.indexOf(LINE_FEED); end !== -1; end = piece.indexOf(LINE_FEED, start)) {
@@ -117,4 +116,8 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
   }
   const rest = line.take();
   if (rest.length > 0) yield rest.toString('utf8');
+}
+
+function tooLarge(): Error {
+  return new AnswerTooLargeError(`an event is larger than ${MAX_ANSWER_BYTES} bytes`);
 }

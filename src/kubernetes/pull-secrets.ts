@@ -1,6 +1,6 @@
 import { ApiException, type CoreV1Api, type V1Secret } from '@kubernetes/client-node';
 import { configKeyOf, type PullSecret, type PullSecrets } from '../credentials/pull-secret.ts';
-import { endingWith, silentCause } from './request-options.ts';
+import { endingWith, silentError } from './request-options.ts';
 
 export interface ClusterPullSecretsOptions {
   readonly api: Pick<CoreV1Api, 'readNamespacedSecret'>;
@@ -31,7 +31,7 @@ export class ClusterPullSecrets implements PullSecrets {
       const status = error instanceof ApiException ? error.code : undefined;
       if (status === 404) return { is: 'missing' };
       const what = `cannot read Secret ${namespace}/${name}`;
-      this.#options.onUnreadable(new Error(what, { cause: silentCause(error) }));
+      this.#options.onUnreadable(silentError(what, error));
       return { is: status === 403 ? 'forbidden' : 'unreadable' };
     }
   }

@@ -40,10 +40,14 @@ export function plainError(what: string, error: unknown): Error {
 }
 
 /**
- * As {@link plainCause}, for answers with secrets: one that is cut short ends in an error that quotes it, so of errors that are
- * not the API server's only the code is told.
+ * As {@link plainError}, where answers hold secrets: one that is cut short ends in an error that quotes it, so of errors that are not
+ * the API server's only the code is told.
  */
-export function silentCause(error: unknown): unknown {
+export function silentError(what: string, error: unknown): Error {
+  return new Error(what, { cause: silentCause(error) });
+}
+
+function silentCause(error: unknown): unknown {
   if (error instanceof ApiException) return plainCause(error);
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unreadable';
