@@ -62,33 +62,68 @@ export function podImages(pod: JsonObject): PodImage[] {
   return images;
 }
 
-/**
- * What {@link podImages} reads, as it stands: of two Pods for which this is the same JSON the images are the same, and the errors.
- */
-export function imageFields(spec: JsonObject): unknown {
-  const lists: unknown[] = CONTAINER_LISTS.map(({ field }) =>
-    each(spec[field], ({ name, image, imagePullPolicy }) => [
-      toldApart(name),
-      toldApart(image),
-      toldApart(imagePullPolicy),
-    ]),
-  );
-  const volumes = each(spec['volumes'], ({ name, image }) => {
-    if (!isObject(image)) return [toldApart(image)];
-    return [toldApart(name), toldApart(image['reference']), toldApart(image['pullPolicy'])];
+/** After each list, and after each volume. No Pod has it: what is null there is read as not there. */
+const END = null;
+
+/** The texts that {@link podImages} read of a Pod, in their order: of two Pods with the same ones the images are the same. */
+export type ImageTexts = readonly (string | undefined | typeof END)[];
+
+/** Undefined where something is not built like a Pod: see {@link hasImageTexts}. */
+export function imageTexts(pod: JsonObject): ImageTexts | undefined {
+  const texts: (string | undefined | typeof END)[] = [];
+  const isRead = everyText(pod, (value) => {
+    const isText = value === undefined || value === END || typeof value === 'string';
+    if (isText) texts.push(value);
+    return isText;
   });
-  return [lists, volumes];
+  return isRead ? texts : undefined;
 }
 
-/** What is no object becomes an object: so it is told from the list of an object's fields. */
-function each(value: unknown, fieldsOf: (item: JsonObject) => unknown[]): unknown {
-  if (!Array.isArray(value)) return toldApart(value);
-  return value.map((item: unknown) => (isObject(item) ? fieldsOf(item) : { item }));
+/** Whether these are the texts of this Pod, and all of them. Nothing is made of it: this is asked for each replica. */
+export function hasImageTexts(pod: JsonObject, texts: ImageTexts): boolean {
+  let read = 0;
+  return everyText(pod, (value) => read < texts.length && texts[read++] === value) && read === texts.length;
 }
 
-/** A number like 1e400 is read as infinite, and would be written as null. */
-function toldApart(value: unknown): unknown {
-  return typeof value === 'number' ? { number: String(value) } : value;
+/**
+ * Visits all that {@link podImages} reads, for as long as the visitor agrees, and what is missing as undefined. Three to a container,
+ * and then {@link END}: no two Pods with other images are visited alike.
+ */
+function everyText(pod: JsonObject, visit: (value: unknown) => boolean): boolean {
+  const { spec } = pod;
+  if (!isObject(spec)) return false;
+  for (const { field } of CONTAINER_LISTS) {
+    const containers = entriesOf(spec[field]);
+    if (containers === undefined) return false;
+    for (const container of containers) {
+      if (!isObject(container)) return false;
+      const { name, image, imagePullPolicy } = container;
+      if (!visit(name ?? undefined) || !visit(image ?? undefined) || !visit(imagePullPolicy ?? undefined))
+        return false;
+    }
+    if (!visit(END)) return false;
+  }
+  const volumes = entriesOf(spec['volumes']);
+  if (volumes === undefined) return false;
+  for (const volume of volumes) {
+    if (!isObject(volume)) return false;
+    const source = volume['image'] ?? undefined;
+    if (source !== undefined) {
+      if (!isObject(source)) return false;
+      const { reference, pullPolicy } = source;
+      if (!visit(volume['name'] ?? undefined) || !visit(reference ?? undefined)) return false;
+      if (!visit(pullPolicy ?? undefined)) return false;
+    }
+    if (!visit(END)) return false;
+  }
+  return true;
+}
+
+const NO_ENTRIES: readonly unknown[] = [];
+
+function entriesOf(value: unknown): readonly unknown[] | undefined {
+  if (value === undefined || value === null) return NO_ENTRIES;
+  return Array.isArray(value) ? (value as unknown[]) : undefined;
 }
 
 /** Image volumes (KEP-4639): `volumes[].image` with its own reference and pull policy. */
