@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { median } from './measure.ts';
 import type { Rig, SamebytesWebhook, Webhook } from './rig.ts';
 import { readMetrics, sampleOf } from './usage.ts';
 
@@ -7,7 +8,7 @@ export interface MemoryRow {
   readonly revisions: number;
   readonly tags: number;
   readonly seconds: number;
-  /** Of the operating system, which gets little back. */
+  /** Of the operating system, which gets little back: the median of some looks. */
   readonly rssMiB: number;
   /** Of the heap, after a collection. */
   readonly heapMiB: number;
@@ -25,6 +26,8 @@ const CHUNK = 5_000;
 export const FULL_STEPS = [1_000, 10_000, 50_000, 75_000];
 export const QUICK_STEPS = [100, 200];
 const MIB = 1024 * 1024;
+/** What a process has differs by ten megabytes from one collection of its garbage to the next. */
+const RSS_LOOKS = 11;
 const LOOKS = 3;
 const LOOK_MS = 200;
 
@@ -65,15 +68,23 @@ async function row(
   so: Pick<MemoryRow, 'revisions' | 'seconds' | 'failed'>,
 ): Promise<MemoryRow> {
   const pods = { seed: 'memory', revisions: 1, from: so.revisions - 1, containers: 1, tags: TAGS };
-  const warm = await rig.load({ url: samebytes.url, pods, requests: 500, atOnce: 8 });
-  const [used, nullUsed] = [await samebytes.usage(), await nothing.usage()];
+  const seen = { rss: [] as number[], nullRss: [] as number[], warm: [] as number[] };
+  for (let look = 0; look < RSS_LOOKS; look += 1) {
+    const load = { pods, requests: 500, atOnce: 8 };
+    const warm = await rig.load({ ...load, url: samebytes.url });
+    await rig.load({ ...load, url: nothing.url });
+    const [used, nullUsed] = [await samebytes.usage(), await nothing.usage()];
+    seen.rss.push(used?.rssMiB ?? 0);
+    seen.nullRss.push(nullUsed?.rssMiB ?? 0);
+    seen.warm.push(warm.p50Ms);
+  }
   return {
     ...so,
     tags: Math.min(TAGS, so.revisions),
-    rssMiB: used?.rssMiB ?? 0,
+    rssMiB: median(seen.rss),
     heapMiB: await collectedHeapMiB(samebytes),
-    nullRssMiB: nullUsed?.rssMiB ?? 0,
-    warmP50Ms: warm.p50Ms,
+    nullRssMiB: median(seen.nullRss),
+    warmP50Ms: median(seen.warm),
   };
 }
 
