@@ -18,11 +18,12 @@ export interface ReplicaParts {
 /** An object with nothing in it that can be looked into, or none. */
 type Flat = Readonly<Record<string, string | boolean | null>> | undefined | null;
 
-/** That of a Pod of a hundred containers; others are decided about each time. */
+/** Those of a Pod of a hundred containers; others are decided about each time. */
 const MAX_CHARACTERS = 16_000;
+const MAX_ENTRIES = 4_000;
 /** A text has two bytes a character at most. */
 const BYTES_PER_CHARACTER = 2;
-/** A text's own, its place, and where it is a field the name's. */
+/** What a text takes without its characters, and the place where it stands. */
 const BYTES_PER_ENTRY = 96;
 
 /** Undefined where something is not built like a Pod, or larger than is worth keeping. */
@@ -34,16 +35,31 @@ export function partsOf(pod: JsonObject | undefined): ReplicaParts | undefined {
   if (!isFlat(labels) || !isFlat(annotations) || !owners?.every(isFlat) || !secrets?.every(isFlat))
     return undefined;
   if (images === undefined) return undefined;
-  const objects = [labels, annotations, ...owners, ...secrets];
-  const texts = [...objects.flatMap((flat) => Object.entries(flat ?? {}).flat()), ...images];
-  const characters = texts.reduce<number>(
-    (sum, text) => sum + (typeof text === 'string' ? text.length : 0),
-    0,
-  );
-  const bytes = (texts.length + objects.length) * BYTES_PER_ENTRY + characters * BYTES_PER_CHARACTER;
-  if (characters > MAX_CHARACTERS) return undefined;
+  const bytes = bytesOf([labels, annotations, ...owners, ...secrets], images);
+  if (bytes === undefined) return undefined;
   const isWatched = watchedName(pod) !== '';
   return { labels, annotations, ownerReferences: owners, pullSecrets: secrets, images, isWatched, bytes };
+}
+
+/** What these take, as estimated; undefined where it is more than is worth keeping. */
+function bytesOf(objects: readonly Flat[], images: ImageTexts): number | undefined {
+  let entries = objects.length + images.length;
+  let characters = charactersOf(images);
+  for (const flat of objects) {
+    if (entries > MAX_ENTRIES || characters > MAX_CHARACTERS) break;
+    const names = Object.keys(flat ?? {});
+    const values = Object.values(flat ?? {});
+    entries += names.length + values.length;
+    characters += charactersOf(names) + charactersOf(values);
+  }
+  if (entries > MAX_ENTRIES || characters > MAX_CHARACTERS) return undefined;
+  return entries * BYTES_PER_ENTRY + characters * BYTES_PER_CHARACTER;
+}
+
+function charactersOf(texts: readonly unknown[]): number {
+  let characters = 0;
+  for (const text of texts) if (typeof text === 'string') characters += text.length;
+  return characters;
 }
 
 /** Whether a decision about the Pod with these parts is one about this Pod. */

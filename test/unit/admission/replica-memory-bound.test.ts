@@ -26,11 +26,11 @@ const KINDS: Readonly<Record<string, { readonly metadata?: object; readonly spec
   'a wide name': { spec: { containers: [{ name: '中'.repeat(15_000), image: WEB }] } },
   'commas in the policy': { metadata: { annotations: { 'samebytes.dev/policy': COMMAS } } },
   'commas, wide': { metadata: { annotations: { x: '中', 'samebytes.dev/policy': `${COMMAS}中` } } },
-  'many labels': { metadata: { labels: fields(2_000) } },
-  'many annotations': { metadata: { annotations: fields(4_000) } },
-  'many pull secrets': { spec: { imagePullSecrets: many(2_000, (n) => ({ name: n.toString(36) })) } },
+  'many labels': { metadata: { labels: fields(1_000) } },
+  'many annotations': { metadata: { annotations: fields(1_900) } },
+  'many pull secrets': { spec: { imagePullSecrets: many(1_200, (n) => ({ name: n.toString(36) })) } },
   'pull secrets without a name': { spec: { imagePullSecrets: many(3_000, () => ({})) } },
-  'many volumes': { spec: { volumes: many(10_000, () => ({})) } },
+  'many volumes': { spec: { volumes: many(3_500, () => ({})) } },
 };
 
 /** Each has an owner of its own: of one owner there is one decision. */

@@ -14,6 +14,10 @@ function isLike(one: JsonObject, other: JsonObject): boolean {
   return parts !== undefined && isLikePod(one, parts);
 }
 
+function many(count: number): object[] {
+  return Array.from({ length: count }, () => ({}));
+}
+
 /** What is decided by, in other words than the code's own. */
 function read({ metadata, spec }: JsonObject): unknown {
   const { labels, annotations, ownerReferences } = metadata as JsonObject;
@@ -147,7 +151,11 @@ test.each<[string, object]>([
   ['owners that are no list', { metadata: { ownerReferences: {} } }],
   ['a pull secret that is a list', { spec: { imagePullSecrets: [['a']] } }],
   ['a container that is a text', { spec: { containers: ['a'] } }],
-  ['more to compare than is worth it', { metadata: { annotations: { a: 'x'.repeat(16_001) } } }],
+  ['longer texts than is worth it', { metadata: { annotations: { a: 'x'.repeat(16_001) } } }],
+  ['a longer name than is worth it', { metadata: { labels: { ['x'.repeat(16_001)]: '' } } }],
+  ['more volumes than is worth it', { spec: { volumes: many(4_001) } }],
+  ['more pull secrets than is worth it', { spec: { imagePullSecrets: many(4_001) } }],
+  ['more labels than is worth it', { metadata: { labels: { ...many(2_001).map(() => 'x') } } }],
 ])('nothing is kept of a Pod with %s', (_what, parts) => {
   expect(partsOf(pod(parts))).toBeUndefined();
 });
