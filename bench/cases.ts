@@ -28,7 +28,7 @@ export interface Scale {
 
 export const FULL: Scale = {
   rounds: 5,
-  targetRounds: 11,
+  targetRounds: 31,
   warmUp: 6_000,
   warm: 3_000,
   burst: 200,

@@ -126,5 +126,5 @@ function addPeer(text: string, peers: readonly Webhook[]): readonly Webhook[] {
   if (!['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)) {
     throw new InvalidArgumentError('peers run on loopback only');
   }
-  return [...peers, { name, url, usage: async () => undefined }];
+  return [...peers, { name, url }];
 }

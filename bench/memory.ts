@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { median } from './measure.ts';
-import type { Rig, SamebytesWebhook, Webhook } from './rig.ts';
+import type { OwnWebhook, Rig, SamebytesWebhook } from './rig.ts';
 import { readMetrics, sampleOf } from './usage.ts';
 
 /** What a process holds after so many revisions. */
@@ -64,7 +64,7 @@ export async function measureMemory(
 async function row(
   rig: Rig,
   samebytes: SamebytesWebhook,
-  nothing: Webhook,
+  nothing: OwnWebhook,
   so: Pick<MemoryRow, 'revisions' | 'seconds' | 'failed'>,
 ): Promise<MemoryRow> {
   const pods = { seed: 'memory', revisions: 1, from: so.revisions - 1, containers: 1, tags: TAGS };

@@ -30,12 +30,17 @@ const EVENTS_PAUSE_MS = 250;
 export interface Webhook {
   readonly name: string;
   readonly url: string;
-  /** What it has used so far; undefined for peers, which are not ours to ask. */
-  readonly usage: () => Promise<Usage | undefined>;
+  /** What it has used so far; not there for peers, which are not ours to ask. */
+  readonly usage?: () => Promise<Usage | undefined>;
+}
+
+/** A process of the rig's own. */
+export interface OwnWebhook extends Webhook {
+  readonly usage: NonNullable<Webhook['usage']>;
 }
 
 /** One webhook process of ours. */
-export interface SamebytesWebhook extends Webhook {
+export interface SamebytesWebhook extends OwnWebhook {
   readonly healthPort: number;
   /** Collects its garbage, a moment from now. */
   readonly collect: () => void;
@@ -85,7 +90,7 @@ export class Rig {
   }
 
   /** Starts a webhook that allows everything. */
-  async startNull(nodeFlags: readonly string[] = []): Promise<Webhook> {
+  async startNull(nodeFlags: readonly string[] = []): Promise<OwnWebhook> {
     const process = new CalledProcess(this.#file('null-webhook.mjs'), {
       env: ENVIRONMENT,
       nodeFlags,
@@ -207,7 +212,7 @@ export class Rig {
   }
 }
 
-function webhookAt(name: string, { webhookPort, healthPort }: Ports): Webhook {
+function webhookAt(name: string, { webhookPort, healthPort }: Ports): OwnWebhook {
   return {
     name,
     url: `https://127.0.0.1:${webhookPort}/mutate/enabled?timeout=5s`,
