@@ -13,6 +13,5 @@ FROM scratch
 COPY --from=build /image /
 USER 65532:65532
 EXPOSE 8443 9090
-# Not in NODE_OPTIONS, which takes few of V8's options.
-ENTRYPOINT ["/usr/bin/node", "--memory-saver-mode", "/app/samebytes.mjs"]
+ENTRYPOINT ["/usr/bin/node", "/app/samebytes.mjs"]
 CMD ["serve"]

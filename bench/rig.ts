@@ -22,8 +22,6 @@ export const ENVIRONMENT = {
   NODE_OPTIONS: '--max-old-space-size=192 --max-semi-space-size=8',
   MALLOC_ARENA_MAX: '1',
 };
-/** As in the image's entry point, which a test compares as well. */
-export const NODE_FLAGS = ['--memory-saver-mode'];
 const run = promisify(execFile);
 /** They are written one every 20 ms at most, while there are any. */
 const EVENTS_PAUSE_MS = 250;
@@ -95,7 +93,7 @@ export class Rig {
   async startNull(nodeFlags: readonly string[] = []): Promise<OwnWebhook> {
     const process = new CalledProcess(this.#file('null-webhook.mjs'), {
       env: ENVIRONMENT,
-      nodeFlags: [...NODE_FLAGS, ...nodeFlags],
+      nodeFlags,
     });
     this.#nulls.push(process);
     const tls = { certFile: this.#file('tls.crt'), keyFile: this.#file('tls.key') };
@@ -110,7 +108,6 @@ export class Rig {
       args: [
         '--import',
         COLLECT,
-        ...NODE_FLAGS,
         ...nodeFlags,
         this.#file('samebytes.mjs'),
         'serve',

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from '@jest/globals';
 import type { Row } from '../../bench/measure.ts';
 import type { MemoryRow } from '../../bench/memory.ts';
-import { ENVIRONMENT, NODE_FLAGS } from '../../bench/rig.ts';
+import { ENVIRONMENT } from '../../bench/rig.ts';
 import { ChildProcess } from '../support/child-process.ts';
 
 // The bench itself, in its smallest form: what is counted is asserted, what is timed never.
@@ -87,10 +87,4 @@ test('what is measured has the environment of what is installed', async () => {
   expect(Object.fromEntries(variables.map(([, name, value]) => [name, value?.replaceAll("'", '')]))).toEqual(
     ENVIRONMENT,
   );
-});
-
-test('what is measured has the flags of the image', async () => {
-  const dockerfile = await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8');
-  const [, entryPoint = '[]'] = /^ENTRYPOINT (.*)$/m.exec(dockerfile) ?? [];
-  expect(JSON.parse(entryPoint)).toEqual(['/usr/bin/node', ...NODE_FLAGS, '/app/samebytes.mjs']);
 });
