@@ -68,13 +68,13 @@ const END = null;
 /** The texts that {@link podImages} read of a Pod, in their order: of two Pods with the same ones the images are the same. */
 export type ImageTexts = readonly (string | undefined | typeof END)[];
 
-/** Undefined where something is not built like a Pod: see {@link hasImageTexts}. */
-export function imageTexts(pod: JsonObject): ImageTexts | undefined {
+/** Undefined where something is not built like a Pod, or where there are more than `max`. */
+export function imageTexts(pod: JsonObject, max: number): ImageTexts | undefined {
   const texts: (string | undefined | typeof END)[] = [];
   const isRead = everyText(pod, (value) => {
     const isText = value === undefined || value === END || typeof value === 'string';
     if (isText) texts.push(value);
-    return isText;
+    return isText && texts.length <= max;
   });
   return isRead ? texts : undefined;
 }

@@ -2,12 +2,15 @@ import { isObject, type JsonObject } from '../json/json-object.ts';
 import { hasImageTexts, imageTexts, type ImageTexts } from './pod-images.ts';
 import { watchedName } from './recreation-guard.ts';
 
-/** All that a decision about a new Pod reads of it. Everything here is flat, so that comparing it is. */
+/**
+ * All that a decision about a new Pod reads of it, as texts alone: an object that was read from JSON has room for each field that was
+ * written, also where one name was written a thousand times.
+ */
 export interface ReplicaParts {
-  readonly labels: Flat;
-  readonly annotations: Flat;
-  readonly ownerReferences: readonly Flat[];
-  readonly pullSecrets: readonly Flat[];
+  readonly labels: FlatTexts;
+  readonly annotations: FlatTexts;
+  readonly ownerReferences: readonly FlatTexts[];
+  readonly pullSecrets: readonly FlatTexts[];
   readonly images: ImageTexts;
   /** Of the name only whether it is one that the recreation guard watches. */
   readonly isWatched: boolean;
@@ -15,8 +18,10 @@ export interface ReplicaParts {
   readonly bytes: number;
 }
 
-/** An object with nothing in it that can be looked into, or none. */
-type Flat = Readonly<Record<string, string | boolean | null>> | undefined | null;
+/** Names and values in turn, of an object with nothing in it that can be looked into; or none. */
+type FlatTexts = readonly Plain[] | undefined | null;
+/** Not numbers: 1e400 and 1e500 would be the same. */
+type Plain = string | boolean | null;
 
 /** Those of a Pod of a hundred containers; others are decided about each time. */
 const MAX_CHARACTERS = 16_000;
@@ -29,37 +34,61 @@ const BYTES_PER_ENTRY = 96;
 /** Undefined where something is not built like a Pod, or larger than is worth keeping. */
 export function partsOf(pod: JsonObject | undefined): ReplicaParts | undefined {
   if (pod === undefined) return undefined;
-  const { labels, annotations, ownerReferences, pullSecrets } = fieldsOf(pod);
-  const [owners, secrets] = [listOf(ownerReferences), listOf(pullSecrets)];
-  const images = imageTexts(pod);
-  if (!isFlat(labels) || !isFlat(annotations) || !owners?.every(isFlat) || !secrets?.every(isFlat))
-    return undefined;
+  const fields = fieldsOf(pod);
+  const [owners, secrets] = [listOf(fields.ownerReferences), listOf(fields.pullSecrets)];
+  if (owners === undefined || secrets === undefined) return undefined;
+  if (owners.length + secrets.length > MAX_ENTRIES) return undefined;
+  const images = imageTexts(pod, MAX_ENTRIES);
   if (images === undefined) return undefined;
-  const bytes = bytesOf([labels, annotations, ...owners, ...secrets], images);
-  if (bytes === undefined) return undefined;
-  const isWatched = watchedName(pod) !== '';
-  return { labels, annotations, ownerReferences: owners, pullSecrets: secrets, images, isWatched, bytes };
+  const weight = new Weight();
+  if (!weight.add(images)) return undefined;
+  const flat = [fields.labels, fields.annotations, ...owners, ...secrets].map((value) =>
+    flatTexts(value, weight),
+  );
+  if (!areFlat(flat)) return undefined;
+  const [labels, annotations, ...others] = flat;
+  return {
+    labels,
+    annotations,
+    ownerReferences: others.slice(0, owners.length),
+    pullSecrets: others.slice(owners.length),
+    images,
+    isWatched: watchedName(pod) !== '',
+    bytes: weight.bytes,
+  };
 }
 
-/** What these take, as estimated; undefined where it is more than is worth keeping. */
-function bytesOf(objects: readonly Flat[], images: ImageTexts): number | undefined {
-  let entries = objects.length + images.length;
-  let characters = charactersOf(images);
-  for (const flat of objects) {
-    if (entries > MAX_ENTRIES || characters > MAX_CHARACTERS) break;
-    const names = Object.keys(flat ?? {});
-    const values = Object.values(flat ?? {});
-    entries += names.length + values.length;
-    characters += charactersOf(names) + charactersOf(values);
+/** Counts what is kept, for as long as it is worth that. */
+class Weight {
+  #entries = 0;
+  #characters = 0;
+
+  get bytes(): number {
+    return this.#entries * BYTES_PER_ENTRY + this.#characters * BYTES_PER_CHARACTER;
   }
-  if (entries > MAX_ENTRIES || characters > MAX_CHARACTERS) return undefined;
-  return entries * BYTES_PER_ENTRY + characters * BYTES_PER_CHARACTER;
+
+  /** Whether there is room for these, and for the list of them. */
+  add(texts: readonly unknown[]): boolean {
+    this.#entries += 1 + texts.length;
+    if (this.#entries > MAX_ENTRIES) return false;
+    for (const text of texts) if (typeof text === 'string') this.#characters += text.length;
+    return this.#characters <= MAX_CHARACTERS;
+  }
 }
 
-function charactersOf(texts: readonly unknown[]): number {
-  let characters = 0;
-  for (const text of texts) if (typeof text === 'string') characters += text.length;
-  return characters;
+const NOT_FLAT = Symbol('not flat, or too much');
+
+function flatTexts(value: unknown, weight: Weight): FlatTexts | typeof NOT_FLAT {
+  if (value === undefined || value === null) return weight.add([]) ? value : NOT_FLAT;
+  if (!isObject(value)) return NOT_FLAT;
+  const names = Object.keys(value);
+  if (names.length > MAX_ENTRIES) return NOT_FLAT;
+  const texts = names.flatMap((name) => [name, value[name]]);
+  return texts.every(isPlain) && weight.add(texts) ? texts : NOT_FLAT;
+}
+
+function areFlat(all: (FlatTexts | typeof NOT_FLAT)[]): all is FlatTexts[] {
+  return !all.includes(NOT_FLAT);
 }
 
 /** Whether a decision about the Pod with these parts is one about this Pod. */
@@ -92,17 +121,11 @@ function listOf(value: unknown): readonly unknown[] | undefined {
   return Array.isArray(value) ? (value as unknown[]) : undefined;
 }
 
-function isFlat(value: unknown): value is Flat {
-  if (value === undefined || value === null) return true;
-  return isObject(value) && Object.values(value).every(isPlain);
-}
-
-/** Not numbers: 1e400 and 1e500 would be the same. */
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown): value is Plain {
   return value === null || typeof value === 'string' || typeof value === 'boolean';
 }
 
-function areSame(value: unknown, others: readonly Flat[]): boolean {
+function areSame(value: unknown, others: readonly FlatTexts[]): boolean {
   const list = listOf(value);
   if (list?.length !== others.length) return false;
   for (let index = 0; index < others.length; index += 1) {
@@ -112,15 +135,14 @@ function areSame(value: unknown, others: readonly Flat[]): boolean {
 }
 
 /** With the same fields in the same order, as Pods of one revision have them. */
-function isSame(value: unknown, flat: Flat): boolean {
-  if (flat === undefined || flat === null) return value === flat;
+function isSame(value: unknown, texts: FlatTexts): boolean {
+  if (texts === undefined || texts === null) return value === texts;
   if (!isObject(value)) return false;
   const names = Object.keys(value);
-  const others = Object.keys(flat);
-  if (names.length !== others.length) return false;
+  if (names.length * 2 !== texts.length) return false;
   for (let index = 0; index < names.length; index += 1) {
     const name = names[index] ?? '';
-    if (name !== others[index] || value[name] !== flat[name]) return false;
+    if (name !== texts[index * 2] || value[name] !== texts[index * 2 + 1]) return false;
   }
   return true;
 }

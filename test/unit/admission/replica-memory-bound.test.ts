@@ -29,18 +29,39 @@ const KINDS: Readonly<Record<string, { readonly metadata?: object; readonly spec
   'many labels': { metadata: { labels: fields(1_000) } },
   'many annotations': { metadata: { annotations: fields(1_900) } },
   'many pull secrets': { spec: { imagePullSecrets: many(1_200, (n) => ({ name: n.toString(36) })) } },
+  'pull secrets with names that are numbers': {
+    spec: { imagePullSecrets: many(1_200, (n) => ({ [n]: '' })) },
+  },
   'pull secrets without a name': { spec: { imagePullSecrets: many(3_000, () => ({})) } },
   'many volumes': { spec: { volumes: many(3_500, () => ({})) } },
 };
 
-/** Each has an owner of its own: of one owner there is one decision. */
+/** A name that is written so many times: V8 gives the object room for each. */
+const again = (count: number): string => `{${'"a":"",'.repeat(count)}"a":"x"}`;
+/** Where JSON.stringify cannot write it, the field's text. */
+const WRITTEN: Readonly<Record<string, { readonly field: string; readonly text: string }>> = {
+  'one label again and again': { field: 'labels', text: again(10_000) },
+  'one annotation again and again': { field: 'annotations', text: again(10_000) },
+  'a secret of one field again and again': { field: 'imagePullSecrets', text: `[${again(10_000)}]` },
+};
+
+/** Each has an owner of its own, since of one owner there is one decision; and is read by itself, so that they share nothing. */
 function podOf(kind: string, index: number): Record<string, unknown> {
   const { metadata, spec } = KINDS[kind] ?? {};
   const ownerReferences = [ownedBy('ReplicaSet', `rs-${index}`)];
-  return pod({ metadata: { ...metadata, ownerReferences }, ...(spec && { spec }) });
+  const written = WRITTEN[kind];
+  const placeholder = written === undefined ? {} : { [written.field]: 'WRITTEN' };
+  const isSpec = written?.field === 'imagePullSecrets';
+  const text = JSON.stringify(
+    pod({
+      metadata: { ...metadata, ...(isSpec ? {} : placeholder), ownerReferences },
+      spec: { ...spec, ...(isSpec ? placeholder : {}) },
+    }),
+  );
+  return JSON.parse(text.replace('"WRITTEN"', () => written?.text ?? '')) as Record<string, unknown>;
 }
 
-test.each(Object.keys(KINDS))(
+test.each([...Object.keys(KINDS), ...Object.keys(WRITTEN)])(
   'what is kept is bounded: %s',
   async (kind) => {
     const admission = new AdmissionUnderTest();
