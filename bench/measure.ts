@@ -99,7 +99,7 @@ export async function measureTogether(
     name: what.name,
     webhook: `${webhooks[0]?.name ?? ''} x ${webhooks.length}`,
     cpuMs: undefined,
-    rssMiB: Math.max(...usages.map((usage) => usage?.rssMiB ?? 0)),
+    rssMiB: Math.max(...usages.map((usage) => usage.rssMiB)),
     toNull: undefined,
   };
 }

@@ -28,7 +28,7 @@ export const QUICK_STEPS = [100, 200];
 const MIB = 1024 * 1024;
 /** What a process has differs by ten megabytes from one collection of its garbage to the next. */
 const RSS_LOOKS = 11;
-const LOOKS = 3;
+const HEAP_LOOKS = 3;
 const LOOK_MS = 200;
 
 /** Lets one process bear revision after revision, and notes what it holds at each step. */
@@ -74,8 +74,8 @@ async function row(
     const warm = await rig.load({ ...load, url: samebytes.url });
     await rig.load({ ...load, url: nothing.url });
     const [used, nullUsed] = [await samebytes.usage(), await nothing.usage()];
-    seen.rss.push(used?.rssMiB ?? 0);
-    seen.nullRss.push(nullUsed?.rssMiB ?? 0);
+    seen.rss.push(used.rssMiB);
+    seen.nullRss.push(nullUsed.rssMiB);
     seen.warm.push(warm.p50Ms);
   }
   return {
@@ -91,7 +91,7 @@ async function row(
 /** What the heap holds: the least of some looks, each after a collection. */
 export async function collectedHeapMiB({ healthPort, collect }: SamebytesWebhook): Promise<number> {
   const seen: number[] = [];
-  for (let look = 0; look < LOOKS; look += 1) {
+  for (let look = 0; look < HEAP_LOOKS; look += 1) {
     collect();
     await pause(LOOK_MS);
     seen.push(sampleOf(await readMetrics(healthPort), 'nodejs_heap_size_used_bytes') / MIB);

@@ -31,7 +31,7 @@ export interface Webhook {
   readonly name: string;
   readonly url: string;
   /** What it has used so far; not there for peers, which are not ours to ask. */
-  readonly usage?: () => Promise<Usage | undefined>;
+  readonly usage?: () => Promise<Usage>;
 }
 
 /** A process of the rig's own. */

@@ -64,7 +64,7 @@ async function soak(rig: Rig, secondsToRun: number): Promise<Sample[]> {
       requestsOf(loads) + (round % ROUNDS_AN_OUTAGE === 0 ? await outage(rig, samebytes, round) : 0);
     const usage = await samebytes.usage();
     const heapMiB = await collectedHeapMiB(samebytes);
-    samples.push({ minute: elapsed() / 60, heapMiB, rssMiB: usage?.rssMiB ?? 0, requests });
+    samples.push({ minute: elapsed() / 60, heapMiB, rssMiB: usage.rssMiB, requests });
   }
   return samples;
 }

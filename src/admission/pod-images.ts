@@ -121,7 +121,8 @@ function everyText(pod: JsonObject, visit: (value: unknown) => boolean): boolean
 
 const NO_ENTRIES: readonly unknown[] = [];
 
-function entriesOf(value: unknown): readonly unknown[] | undefined {
+/** A list of a Pod, of which one that is not there is empty; undefined for what is no list. */
+export function entriesOf(value: unknown): readonly unknown[] | undefined {
   if (value === undefined || value === null) return NO_ENTRIES;
   return Array.isArray(value) ? (value as unknown[]) : undefined;
 }

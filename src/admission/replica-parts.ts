@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../json/json-object.ts';
-import { hasImageTexts, imageTexts, type ImageTexts } from './pod-images.ts';
+import { entriesOf, hasImageTexts, imageTexts, type ImageTexts } from './pod-images.ts';
 import { watchedName } from './recreation-guard.ts';
 
 /**
@@ -35,7 +35,7 @@ const BYTES_PER_ENTRY = 96;
 export function partsOf(pod: JsonObject | undefined): ReplicaParts | undefined {
   if (pod === undefined) return undefined;
   const fields = fieldsOf(pod);
-  const [owners, secrets] = [listOf(fields.ownerReferences), listOf(fields.pullSecrets)];
+  const [owners, secrets] = [entriesOf(fields.ownerReferences), entriesOf(fields.pullSecrets)];
   if (owners === undefined || secrets === undefined) return undefined;
   if (owners.length + secrets.length > MAX_ENTRIES) return undefined;
   const images = imageTexts(pod, MAX_ENTRIES);
@@ -115,18 +115,12 @@ function fieldsOf({
   return { labels, annotations, ownerReferences, pullSecrets };
 }
 
-/** A list that is not there is an empty one; undefined for what is none. */
-function listOf(value: unknown): readonly unknown[] | undefined {
-  if (value === undefined || value === null) return [];
-  return Array.isArray(value) ? (value as unknown[]) : undefined;
-}
-
 function isPlain(value: unknown): value is Plain {
   return value === null || typeof value === 'string' || typeof value === 'boolean';
 }
 
 function areSame(value: unknown, others: readonly FlatTexts[]): boolean {
-  const list = listOf(value);
+  const list = entriesOf(value);
   if (list?.length !== others.length) return false;
   for (let index = 0; index < others.length; index += 1) {
     if (!isSame(list[index], others[index])) return false;

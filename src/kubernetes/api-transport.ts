@@ -33,8 +33,8 @@ export interface ApiAnswer {
 export const MAX_CALLS = 16;
 /** Several calls of each decision that may be made at once. */
 const MAX_WAITING = 4_096;
-/** Of one answer, or of one event of a watch: as much as a review of ours may have. */
-export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** As much as a review of ours may have. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /**
  * The only way of HTTP calls to the API server: so many at once, the others wait here until their signal. undici has a queue of
@@ -61,9 +61,7 @@ export class ApiTransport {
    */
   async send(call: ApiCall): Promise<ApiAnswer> {
     const { statusCode: status, headers, body } = await this.open(call);
-    const tooMany = (): Error =>
-      new AnswerTooLargeError(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    const bytes = new GrowingBytes({ maxBytes: MAX_ANSWER_BYTES, reserve: () => {}, tooMany });
+    const bytes = limitedBytes('the answer');
     try {
       for await (const piece of body as AsyncIterable<Buffer>) bytes.add(piece);
       return { status, headers, body: bytes.take() };
@@ -110,4 +108,10 @@ function checkHeaders(headers: ApiCall['headers']): void {
     validateHeaderName(name);
     validateHeaderValue(name, value);
   }
+}
+
+/** Room for what the API server sends: one answer, or one event of a watch. More is an {@link AnswerTooLargeError}. */
+export function limitedBytes(what: string): GrowingBytes {
+  const tooMany = (): Error => new AnswerTooLargeError(`${what} is larger than ${MAX_ANSWER_BYTES} bytes`);
+  return new GrowingBytes({ maxBytes: MAX_ANSWER_BYTES, reserve: () => {}, tooMany });
 }

@@ -1,7 +1,6 @@
 import type { Dispatcher } from 'undici';
-import { GrowingBytes } from '../flight/growing-bytes.ts';
 import { isObject, parseObject, type JsonObject } from '../json/json-object.ts';
-import { AnswerTooLargeError, MAX_ANSWER_BYTES, type ApiCall } from './api-transport.ts';
+import { limitedBytes, type ApiCall } from './api-transport.ts';
 import type { ClusterConnection } from './cluster-connection.ts';
 
 /** An answer of the API server that is no success. */
@@ -104,7 +103,7 @@ async function* eventsOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<
 
 /** Lines of any answer; one without an end is an error at the size that a whole answer may have. */
 async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const line = new GrowingBytes({ maxBytes: MAX_ANSWER_BYTES, reserve: () => {}, tooMany: tooLarge });
+  const line = limitedBytes('an event');
   for await (const piece of body) {
     let start = 0;
     for (let end = piece.indexOf(LINE_FEED); end !== -1; end = piece.indexOf(LINE_FEED, start)) {
@@ -116,8 +115,4 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
   }
   const rest = line.take();
   if (rest.length > 0) yield rest.toString('utf8');
-}
-
-function tooLarge(): Error {
-  return new AnswerTooLargeError(`an event is larger than ${MAX_ANSWER_BYTES} bytes`);
 }
